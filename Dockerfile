@@ -1,0 +1,32 @@
+# Gleaner in a container: `docker run -v /etc/gleaner:/etc/gleaner:ro -v /data:/data:ro IMAGE`.
+# The configuration is /etc/gleaner/gleaner.yaml; the directory archive, where one is used, /var/lib/gleaner.
+
+FROM node:26-bookworm-slim AS dependencies
+WORKDIR /app
+COPY package.json package-lock.json ./
+# No install scripts: koffi brings its native part ready-made, as an optional package for each platform. That it is there
+# and works is checked at once, by a call into libc.
+RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund \
+    && node --input-type=module -e "import koffi from 'koffi'; \
+       const getpid = koffi.load('libc.so.6').func('int getpid()'); \
+       if (getpid() !== process.pid) throw new Error('koffi does not work here')"
+
+FROM node:26-bookworm-slim
+# bzip2 and xz read rotated files with those suffixes.
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends bzip2 xz-utils \
+    && rm -rf /var/lib/apt/lists/* \
+    && install -d -o node -g node /var/lib/gleaner
+ENV NODE_ENV=production
+WORKDIR /app
+COPY --from=dependencies /app/node_modules ./node_modules
+COPY package.json LICENSE ./
+COPY src ./src
+USER node
+VOLUME /var/lib/gleaner
+EXPOSE 9464
+# Set GLEANER_HEALTH_URL where serve.port is another, or `--no-healthcheck` where this process does not serve.
+HEALTHCHECK --interval=30s --timeout=5s --start-period=30s --retries=3 \
+    CMD ["node", "-e", "fetch(process.env.GLEANER_HEALTH_URL ?? 'http://127.0.0.1:9464/healthz').then((r) => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
+ENTRYPOINT ["node", "/app/src/main.ts"]
+CMD ["run"]

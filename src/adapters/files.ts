@@ -1,0 +1,197 @@
+/**
+ * The files of one root, through the kernel (port `Files`).
+ *
+ *     main thread ── calls ──▶ I/O thread of the root ── raw frames ──▶ compressors (shared by all roots)
+ *          ▲◀──── answers ──────────┘                                         │
+ *          └──────────────────────── compressed frames ───────────────────────┘
+ *
+ * All access to the mount is in the I/O thread, by synchronous calls, so that a dead mount holds up nothing else. A segment is
+ * complete when the thread's answer and all its frames are here; the thread is free for the next call as soon as it has
+ * read, so segments may be read one after the other without waiting for the compression.
+ */
+import type { DirectoryListing, Files, FileStat, Look, LookRequest, SegmentBody, StatResult } from '../ports/files.ts'
+import { frameBytesMax } from '../core/segment.ts'
+import { GleanerError, messageOf } from '../errors.ts'
+import { Channel } from './files-channel.ts'
+import { connectCompressors } from './files-compressors.ts'
+import {
+  IN_FLIGHT,
+  type ListedDirectory,
+  type StatColumns,
+  type ThreadLook,
+  type ThreadSegment,
+} from './files-messages.ts'
+
+export interface FilesOptions {
+  /** The root's name. */
+  root: string
+  /** Its directory here; may be a symlink. */
+  path: string
+  /** Whether other machines write it; `auto` decides by the filesystem. */
+  remote: 'auto' | boolean
+  /** A call in which no system call returns for this long is `root-stalled`. */
+  deadlineMs: number
+  /** zstd level, default 1. */
+  compressLevel?: number
+}
+
+/** Opens nothing yet: threads start with the first call. */
+export function openFiles(options: FilesOptions): Files {
+  const { root, compressLevel: level = 1 } = options
+  const channel = new Channel({ ...options, level })
+  const frames = openFrames(root, channel, level)
+
+  return {
+    root,
+    mount: () => channel.call({ op: 'mount' }),
+    async list(directories) {
+      if (directories.length === 0) return []
+      const listed = await channel.call({ op: 'list', directories: directories.join('\n') })
+      return directories.map((directory, index) => listing(directory, listed[index] as ListedDirectory))
+    },
+    async stat(paths, { fresh }) {
+      if (paths.length === 0) return { stats: [], errors: 0 }
+      return statResult(await channel.call({ op: 'stat', paths: paths.join('\n'), fresh }))
+    },
+    async look(path, request) {
+      if (!spansFrames(request)) return lookOf(await channel.call({ op: 'look', path, request }), [])
+      const id = channel.nextId()
+      const collected = frames.expect(id)
+      try {
+        const answer = await channel.call({ op: 'look', path, request }, id)
+        return lookOf(answer, await collected.take(answer.segment?.raw.length ?? 0))
+      } finally {
+        collected.forget()
+      }
+    },
+    close() {
+      frames.close()
+      return channel.close()
+    },
+  }
+}
+
+function spansFrames({ read }: LookRequest): boolean {
+  return read?.as === 'segment' && read.end - read.start > frameBytesMax
+}
+
+/** Compressed frames of the calls under way. */
+function openFrames(root: string, channel: Channel, level: number) {
+  const calls = new Map<number, Collecting>()
+  let disconnect: (() => void) | null = null
+
+  function connect(): void {
+    const route = connectCompressors({
+      level,
+      shared: channel.shared,
+      onFrame: ({ call, index, bytes }) => calls.get(call)?.add(index, bytes),
+      onBroken(cause) {
+        disconnect = null
+        // The I/O thread may wait for buffers that will not come back: it waits for none until it gets new ports.
+        const slots = new Int32Array(channel.shared)
+        Atomics.store(slots, IN_FLIGHT, -(2 ** 30))
+        Atomics.notify(slots, IN_FLIGHT)
+        const message = `a compressor broke: ${messageOf(cause) ?? ''}`
+        const error = new GleanerError('internal', { operation: 'compress', subject: root, message })
+        for (const call of calls.values()) call.fail(error)
+      },
+    })
+    disconnect = route.disconnect
+    channel.send({ kind: 'ports', ports: route.ports })
+  }
+
+  return {
+    /** Before the call is made. */
+    expect(id: number) {
+      if (disconnect === null) connect()
+      const collecting = collect()
+      calls.set(id, collecting)
+      // Neither a thread nor a promise keeps the process alive; this does, until the last frame is here.
+      const alive = setInterval(() => undefined, 2 ** 30)
+      return {
+        take: (count: number) => collecting.take(count),
+        forget() {
+          clearInterval(alive)
+          calls.delete(id)
+        },
+      }
+    },
+    close: () => disconnect?.(),
+  }
+}
+
+type Collecting = ReturnType<typeof collect>
+
+/** Frames of one call, which come in any order, perhaps with dropped ones after the last that counts. */
+function collect() {
+  const frames: (Uint8Array | undefined)[] = []
+  let missing: number | null = null
+  const { promise, resolve, reject } = Promise.withResolvers<Uint8Array[]>()
+  promise.catch(() => undefined)
+  return {
+    add(index: number, bytes: Uint8Array) {
+      frames[index] = bytes
+      if (missing !== null && index < missing) check(missing)
+    },
+    take(count: number) {
+      missing = count
+      check(count)
+      return promise
+    },
+    fail: reject,
+  }
+
+  function check(count: number): void {
+    const taken = frames.slice(0, count)
+    if (taken.length === count && taken.every((frame) => frame !== undefined)) resolve(taken)
+  }
+}
+
+function listing(directory: string, listed: ListedDirectory): DirectoryListing {
+  return {
+    directory,
+    directories: lines(listed.directories),
+    files: lines(listed.files),
+    ...(listed.gone ? { gone: true } : {}),
+    ...(listed.error === null ? {} : { error: listed.error }),
+  }
+}
+
+function lines(text: string): string[] {
+  return text === '' ? [] : text.split('\n')
+}
+
+function statResult({ sizes, mtimesNs, inos, errors }: StatColumns): StatResult {
+  const stats = Array.from(sizes, (size, row): FileStat | null =>
+    Number.isNaN(size) ? null : { size, mtimeNs: mtimesNs[row] as bigint, ino: inos[row] as bigint },
+  )
+  return { stats, errors }
+}
+
+function lookOf(answer: ThreadLook, frames: Uint8Array[]): Look {
+  const { stat, probes, steady, segment } = answer
+  return {
+    stat,
+    beginning: buffer(answer.beginning),
+    probes,
+    bytes: answer.bytes === null ? null : buffer(answer.bytes),
+    segment: segment === null ? null : segmentOf(segment, frames),
+    steady,
+  }
+}
+
+function segmentOf(segment: ThreadSegment, compressed: Uint8Array[]): SegmentBody {
+  const { raw, frame, firstLine, lastLine, ...facts } = segment
+  const frames = frame === null ? compressed : [frame]
+  return {
+    ...facts,
+    firstLine: buffer(firstLine),
+    lastLine: buffer(lastLine),
+    frames: frames.length === 1 ? buffer(frames[0] as Uint8Array) : Buffer.concat(frames),
+    table: raw.map((size, index) => ({ compressed: (frames[index] as Uint8Array).length, raw: size })),
+  }
+}
+
+function buffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}

@@ -1,0 +1,84 @@
+/**
+ * A record format: bytes → records. Pure, byte-based, and total: any bytes give records, at worst malformed ones, and their
+ * ranges cover the input without gap or overlap.
+ */
+
+import type { Header } from '../core/identity.ts'
+
+export interface Format {
+  name: string
+  /** Raised whenever the same bytes would give other fields. */
+  parser: number
+  /** Default for the root's `header`. */
+  header: Header
+  /** Default rotation suffixes. */
+  rotation: string[]
+  /** NULs in such a file are a hole that has not arrived. */
+  text: boolean
+  /**
+   * The end of the record that begins at `start`, exclusive, its newline included; null while `bytes` do not hold the end. With `final`
+   * the input ends with `bytes`, and what is left is a record.
+   */
+  endOf(bytes: Buffer, start: number, final: boolean): number | null
+  /** What one record says. `raw` as it is in the source, newline included where there is one. */
+  parse(raw: Buffer, context: ParseContext): Parsed
+}
+
+export interface ParseContext {
+  /** IANA zone for text times without one. */
+  timezone?: string
+  /** Column names, where the format has a header line. */
+  columns?: string[]
+}
+
+export interface Parsed {
+  /** The format's record type; empty if it has none. */
+  type: string
+  /** Event time, RFC 3339 UTC; empty if none. */
+  time: string
+  /** JSON-compatible values. */
+  fields: Record<string, unknown>
+  flags: RecordFlag[]
+  /** Why it could not be parsed; the record is then `malformed`. */
+  error: string
+}
+
+export type RecordFlag = 'incomplete' | 'malformed' | 'cut' | 'lossy'
+
+/** One record with its place in the source. */
+export interface Framed {
+  start: number
+  end: number
+  /** The source's own bytes, newline included. */
+  raw: Buffer
+  flags: RecordFlag[]
+}
+
+export interface FrameOptions {
+  /** Where `bytes` begin in the source; a record boundary. */
+  offset: number
+  recordBytesMax: number
+  /** What follows the last whole record is a record too (the tail of a rotated or final source). */
+  final: boolean
+}
+
+/**
+ * The whole records in `bytes`, in order. A record that does not end within `recordBytesMax` is cut there, and what follows is
+ * framed anew; this is the rule by which segments are cut as well, so both find the same boundaries.
+ */
+export function frame(format: Format, bytes: Buffer, options: FrameOptions): Framed[] {
+  const records: Framed[] = []
+  let at = 0
+  while (at < bytes.length) {
+    const limit = at + options.recordBytesMax
+    const end = format.endOf(bytes, at, options.final)
+    const cut = end === null ? bytes.length >= limit : end > limit || (end === limit && bytes[end - 1] !== 10)
+    if (end === null && !cut) break
+    const stop = cut ? limit : (end as number)
+    const raw = bytes.subarray(at, stop)
+    const flags: RecordFlag[] = cut ? ['cut'] : raw[raw.length - 1] === 10 ? [] : ['incomplete']
+    records.push({ start: options.offset + at, end: options.offset + stop, raw, flags })
+    at = stop
+  }
+  return records
+}

@@ -1,0 +1,17 @@
+/** The formats by name. */
+
+import { GleanerError } from '../errors.ts'
+import type { Format } from './format.ts'
+import { jsonl } from './jsonl.ts'
+import { lines } from './lines.ts'
+
+const formats: Format[] = [lines, jsonl]
+
+export const formatNames = formats.map((format) => format.name)
+
+export function formatOf(name: string): Format {
+  const format = formats.find((one) => one.name === name)
+  if (format) return format
+  const facts = { operation: 'choose format', subject: name, message: `expected one of ${formatNames.join(', ')}` }
+  throw new GleanerError('config-invalid', facts)
+}

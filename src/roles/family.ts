@@ -1,0 +1,69 @@
+/** Questions about the other members of a file's family, each answered by looking at them now. */
+
+import type { Candidate } from '../core/identity.ts'
+import { judge, probesFor } from '../core/identity.ts'
+import { familyOf } from '../core/family.ts'
+import { isGleanerError } from '../errors.ts'
+import type { RootContext } from './context.ts'
+import type { Entries } from './entries.ts'
+import { lookRequest } from './resolve.ts'
+
+const membersMax = 64
+
+interface Question {
+  context: RootContext
+  entries: Entries
+  fresh: boolean
+}
+
+/** Whether some member other than `path` reaches the candidate's head with its last witness. */
+export async function isHeldElsewhere(question: Question, candidate: Candidate, path: string): Promise<boolean> {
+  const { entries } = question
+  const holders = entries.holders(candidate.id).filter((other) => other !== path)
+  for (const other of holders.slice(0, membersMax)) {
+    if (await holds(question, candidate, other)) return true
+  }
+  const members = await membersOnDisk(question, path)
+  for (const other of members.filter((one) => one !== path && !holders.includes(one)).slice(0, membersMax)) {
+    if (await holds(question, candidate, other)) return true
+  }
+  return false
+}
+
+/** The size of `path` if it reaches the candidate's head with its last witness, else null. */
+export async function sizeIfHolder(question: Question, candidate: Candidate, path: string): Promise<number | null> {
+  const { context, fresh } = question
+  const probes = probesFor({ ...candidate, prefix: null, earlier: null }, Number.MAX_SAFE_INTEGER)
+  try {
+    const look = await context.files.look(path, lookRequest({ probes, fresh }))
+    if (!look.steady || look.stat.size < candidate.head) return null
+    const hashes = new Map(probes.map((probe, index) => [`${probe.start}-${probe.end}`, look.probes[index] ?? null]))
+    const seen = { size: look.stat.size, beginning: look.beginning, hash: (start: number, end: number) => hashes.get(`${start}-${end}`) }
+    return judge({ ...candidate, prefix: null, earlier: [], heldElsewhere: false }, seen).verdict === 'same' ? look.stat.size : null
+  } catch (error) {
+    if (isGleanerError(error, 'file-gone', 'file-unreadable', 'file-not-regular', 'file-outside', 'file-torn')) return null
+    throw error
+  }
+}
+
+async function holds(question: Question, candidate: Candidate, path: string): Promise<boolean> {
+  return (await sizeIfHolder(question, candidate, path)) !== null
+}
+
+/** The members of the path's family in its own directory, the active name's, and the old ones. */
+async function membersOnDisk({ context }: Question, path: string): Promise<string[]> {
+  const { family: rules } = context.root
+  const family = familyOf(path, rules)
+  const home = directoryOf(family)
+  const directories = [directoryOf(path), home, ...rules.oldDirectories.map((old) => withoutSlash(home === '' ? old : `${home}/${old}`))]
+  const listings = await context.files.list([...new Set(directories)])
+  return listings.flatMap((listing) => listing.files.filter((file) => familyOf(file, rules) === family && context.root.includes(file)))
+}
+
+function directoryOf(path: string): string {
+  return withoutSlash(path.slice(0, path.lastIndexOf('/') + 1))
+}
+
+function withoutSlash(directory: string): string {
+  return directory.endsWith('/') ? directory.slice(0, -1) : directory
+}

@@ -1,0 +1,231 @@
+/**
+ * Proving: each archived range is read once more, from fresh pages, after `settle.tail`, and compared with its segment's SHA-256.
+ *
+ *   equal                    proven up to its end
+ *   different, twice alike   the file holds something else: a revision object (at most 3 per segment, then the anomaly alone) and one
+ *                            `revision` entry that names it; identity and head stay
+ *   different, not alike     a lying read: again later
+ *   no file holds it now     it stays unproven, and is counted
+ *
+ * A queue in memory: lost with the process, and filled again by the next full pass from what is not proven yet.
+ */
+
+import { sha256 } from '../core/hash.ts'
+import { formatRfc3339 } from '../core/rfc3339.ts'
+import type { SegmentHeader } from '../core/segment.ts'
+import { buildSegment, readHeader, revisionKey } from '../core/segment.ts'
+import { isGleanerError } from '../errors.ts'
+import type { Look, SegmentBody } from '../ports/files.ts'
+import { commit } from './commit.ts'
+import type { RootContext } from './context.ts'
+import type { Entries } from './entries.ts'
+import type { Journal } from './journal.ts'
+import type { Ledger, Mark } from './ledger.ts'
+import { markOf } from './ledger.ts'
+import type { Publisher } from './publish.ts'
+import { lookRequest } from './resolve.ts'
+
+const queueMax = 50_000
+const attemptsMax = 8
+export const revisionsMax = 3
+
+interface Job {
+  mark: Mark
+  path: string
+  notBeforeMs: number
+  /** What the last differing read held. */
+  differed: string | null
+  attempts: number
+}
+
+export interface Prover {
+  add(path: string, marks: Mark[], options: { atOnce: boolean }): void
+  isProving(source: string): boolean
+  /** Proves what is ripe. Gives how long until the next is, or null. */
+  step(): Promise<number | null>
+  oldestAgeMs(): number
+  readonly waiting: number
+}
+
+export interface ProverParts {
+  ledger: Ledger
+  entries: Entries
+  journal: Journal
+  publisher: Publisher | null
+  remote: () => boolean
+  /** Bytes read, for pacing. */
+  paced(bytes: number): Promise<void>
+}
+
+export function openProver(context: RootContext, parts: ProverParts): Prover {
+  const { clock, root } = context
+  const jobs = new Map<string, Job>()
+
+  const prove = async (key: string, job: Job): Promise<void> => {
+    const outcome = await proveOne(context, parts, job)
+    if (outcome === 'again' && ++job.attempts < attemptsMax) {
+      job.notBeforeMs = clock.monotonicMs() + (job.differed === null ? root.settle.tailMs : Math.max(1, root.settle.readMs))
+      return
+    }
+    jobs.delete(key)
+  }
+
+  return {
+    add(path, marks, { atOnce }) {
+      for (const mark of marks) {
+        if (jobs.size >= queueMax) return
+        const notBeforeMs = clock.monotonicMs() + (atOnce ? 0 : root.settle.tailMs)
+        const before = jobs.get(mark.key)
+        if (before && before.notBeforeMs <= notBeforeMs) continue
+        jobs.set(mark.key, { mark, path, notBeforeMs, differed: before?.differed ?? null, attempts: before?.attempts ?? 0 })
+      }
+    },
+    isProving: (source) => [...jobs.values()].some((job) => job.mark.source === source),
+    async step() {
+      for (const [key, job] of jobs) {
+        if (job.notBeforeMs > clock.monotonicMs()) continue
+        try {
+          await prove(key, job)
+        } catch (error) {
+          job.notBeforeMs = clock.monotonicMs() + root.settle.tailMs
+          if (++job.attempts >= attemptsMax) jobs.delete(key)
+          throw error
+        }
+      }
+      const next = Math.min(...[...jobs.values()].map((job) => job.notBeforeMs))
+      return Number.isFinite(next) ? Math.max(1, next - clock.monotonicMs()) : null
+    },
+    oldestAgeMs() {
+      const oldest = Math.min(...[...jobs.values()].map((job) => job.notBeforeMs))
+      return Number.isFinite(oldest) ? Math.max(0, clock.monotonicMs() - oldest) : 0
+    },
+    get waiting() {
+      return jobs.size
+    },
+  }
+}
+
+type Outcome = 'done' | 'again'
+
+async function proveOne(context: RootContext, parts: ProverParts, job: Job): Promise<Outcome> {
+  const { mark } = job
+  for (const path of pathsOf(parts, job)) {
+    const look = await lookOrNull(context, path, lookRequest({ probes: [mark], fresh: parts.remote() }))
+    await parts.paced(mark.end - mark.start)
+    if (!look || !look.steady || !beginsAlike(mark, look) || look.stat.size < mark.end) continue
+    if (look.probes[0] === mark.sha256) return proven(context, parts, mark)
+    if (look.probes[0] !== job.differed) {
+      job.differed = look.probes[0] ?? null
+      return 'again'
+    }
+    return revise(context, parts, { job, path })
+  }
+  return 'done'
+}
+
+/** The paths that were last found to be this source; the active name first. */
+function pathsOf({ entries }: ProverParts, job: Job): string[] {
+  return [...new Set([...entries.holders(job.mark.source), job.path])]
+    .filter((path) => entries.get(path)?.source === job.mark.source)
+    .sort((a, b) => a.length - b.length)
+}
+
+function beginsAlike(mark: Mark, look: Look): boolean {
+  const { length, sha256: expected } = mark.beginning
+  return look.beginning.length >= length && sha256(look.beginning.subarray(0, length)) === expected
+}
+
+async function proven(context: RootContext, parts: ProverParts, mark: Mark): Promise<Outcome> {
+  const { feed, root } = context
+  let upTo = 0
+  for (const path of parts.entries.holders(mark.source)) {
+    const entry = parts.entries.get(path)
+    if (!entry) continue
+    if (entry.proven >= mark.start) entry.proven = Math.max(entry.proven, mark.end)
+    upTo = Math.max(upTo, entry.proven)
+  }
+  if (feed && upTo >= mark.end) {
+    const at = Math.floor(await context.store.nowMs())
+    await feed.setProven(root.name, [{ source: mark.source, mark: `${upTo} ${at}` }]).catch(() => undefined)
+  }
+  return 'done'
+}
+
+/** What the file holds in an archived range is kept as well. Others may be doing the same: equal bytes make one revision. */
+async function revise(context: RootContext, parts: ProverParts, { job, path }: { job: Job; path: string }): Promise<Outcome> {
+  const { mark } = job
+  const look = await lookOrNull(context, path, {
+    ...lookRequest({ probes: [], fresh: parts.remote() }),
+    read: { start: mark.start, end: mark.end, as: 'segment', lineBytesMax: context.root.limits.lineBytesMax, tail: true, stopAtNul: false },
+  })
+  const body = look?.segment
+  if (!look?.steady || !body || body.end !== mark.end || body.sha256 !== job.differed) return 'again'
+  const n = await keepRevision(context, parts, { mark, path, body })
+  const detail =
+    n === null
+      ? `the file differs from what was archived for ${mark.start}-${mark.end}, and ${revisionsMax} revisions are kept already`
+      : `the file differs from what was archived for ${mark.start}-${mark.end}; both are kept`
+  await parts.journal.record({ kind: 'revised', source: mark.source, path, start: mark.start, end: mark.end, detail })
+  if (n !== null && parts.publisher) {
+    const object = revisionKey(context.root.name, mark.source, { start: mark.start, n })
+    const { source, family, start, end } = mark
+    await parts.publisher.announceRevision({ source, path, family, start, end, revision: n, object })
+  }
+  return proven(context, parts, mark)
+}
+
+/** Creates the next revision, or finds the one that holds these bytes; null: as many are kept as are allowed. */
+async function keepRevision(
+  context: RootContext,
+  parts: ProverParts,
+  { mark, path, body }: { mark: Mark; path: string; body: SegmentBody },
+): Promise<number | null> {
+  const { root, store, clock } = context
+  for (let n = 1; n <= revisionsMax; n++) {
+    const key = revisionKey(root.name, mark.source, { start: mark.start, n })
+    const header = revisionHeader(context, { mark, path, body })
+    const object = buildSegment(header, body.frames, body.table)
+    const committed = await commit(store, clock, { key, body: object, isOurs: (there) => readHeader(there, key)?.writeId === header.writeId })
+    if (committed.by === 'us') return n
+    const there = markOf(readHeader(committed.object.body, key) as SegmentHeader, key, committed.object.storedAtMs)
+    if (there.sha256 === body.sha256) return n
+  }
+  return null
+}
+
+function revisionHeader(context: RootContext, { mark, path, body }: { mark: Mark; path: string; body: SegmentBody }): SegmentHeader {
+  const { root, node, clock } = context
+  return {
+    v: 1,
+    root: root.name,
+    source: mark.source,
+    family: mark.family,
+    path,
+    start: body.start,
+    end: body.end,
+    lines: body.lines,
+    sha256: body.sha256,
+    chain: mark.chain,
+    previousChain: mark.chain,
+    witness: body.witness,
+    beginning: mark.beginning,
+    firstTime: null,
+    lastTime: null,
+    format: root.format.name,
+    tail: body.tail,
+    node,
+    writeId: context.random(),
+    writtenAt: formatRfc3339(clock.wallMs()),
+  }
+}
+
+/** A file that is gone or unreadable proves nothing and fails nothing. */
+async function lookOrNull(context: RootContext, path: string, request: Parameters<RootContext['files']['look']>[1]): Promise<Look | null> {
+  try {
+    return await context.files.look(path, request)
+  } catch (error) {
+    if (isGleanerError(error, 'file-gone', 'file-unreadable', 'file-torn', 'file-not-regular', 'file-outside', 'file-io')) return null
+    throw error
+  }
+}
+

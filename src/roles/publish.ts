@@ -1,0 +1,333 @@
+/**
+ * Records of one source → the records stream, each exactly once per Redis history.
+ *
+ * All is decided by one compare-and-set: a batch carries the whole text of the position it continues from, and the script appends its
+ * entries only if that is what stands. Whoever loses takes the position that stands and parses from there.
+ *
+ *  1. What lies between position and head comes from the archive.
+ *  2. Segments up to the head are announced, once, in the same step.
+ *  3. Ranges that were published ahead, and that segments cover by now, are compared with the archived bytes; a difference is announced
+ *     by a `revision` entry that names what stands.
+ *  4. What lies beyond the head comes from a look's bytes, and leaves its digest beside the position until 3.
+ *
+ * A source without a position counts as published up to the end of its last segment stored by the epoch's floor, else 0.
+ */
+
+import { LruMap } from '../core/lru.ts'
+import type { Ahead, Position } from '../core/position.ts'
+import { decodePosition, encodePosition, foldRecord, publishedAhead } from '../core/position.ts'
+import type { Entry } from '../formats/entry.ts'
+import { recordEntry } from '../formats/entry.ts'
+import type { Framed } from '../formats/format.ts'
+import { frame } from '../formats/format.ts'
+import type { Epoch, Feed } from '../ports/feed.ts'
+import type { RootContext } from './context.ts'
+import type { EpochKeeper } from './epoch.ts'
+import type { Ledger, Mark } from './ledger.ts'
+
+const batchRecordsMax = 500
+const batchBytesMax = 1024 * 1024
+/** How often a publisher that keeps losing tries again; the next signal or pass goes on. */
+const contentionMax = 20
+const clearlyMs = 10_000
+
+export interface PublishJob {
+  source: string
+  path: string
+  family: string
+  /** The source's last segment. */
+  head: Mark
+  /** Bytes of the file from `start` on, from a confirmed look; null: publish from the archive only. */
+  ahead: { start: number; bytes: Buffer } | null
+}
+
+export interface Publisher {
+  /** How far the source is published now, or null while nothing may be (a starting epoch). From Redis, not from a cache. */
+  position(source: string): Promise<Position | null>
+  /** The position as last heard of; null: not known here. May be stale. */
+  cached(source: string): Position | null
+  /** Publishes what there is to publish; gives how far that is, or null while nothing may be published. Throws `redis-*`, `store-*`. */
+  publish(job: PublishJob): Promise<Position | null>
+  /** An entry that tells of a revision object. Delivered at least once: its key deduplicates. */
+  announceRevision(job: { source: string; path: string; family: string; start: number; end: number; revision: number; object: string }): Promise<void>
+}
+
+interface Step {
+  next: Position
+  entries: Entry[]
+  announcements: Record<string, string>[]
+  framed: Framed[]
+}
+
+export function openPublisher(context: RootContext, parts: { feed: Feed; ledger: Ledger; epochs: EpochKeeper }): Publisher {
+  const { root } = context
+  const { feed, ledger, epochs } = parts
+  const texts = new LruMap<string, string>(100_000)
+
+  const effective = async (source: string, epoch: Epoch, text: string | null): Promise<Position> => {
+    const position = text === null ? null : decodePosition(text)
+    if (position) return position
+    const end = await endStoredBy(ledger, source, epoch.floorMs)
+    return { published: end, announced: end, ahead: [] }
+  }
+
+  const fetch = async (source: string): Promise<string | null> => {
+    const [text] = await feed.positions(root.name, [source])
+    if (text) texts.set(source, text)
+    else texts.delete(source)
+    return text ?? null
+  }
+
+  const position: Publisher['position'] = async (source) => {
+    const epoch = await epochs.current()
+    return epoch.state === 'open' ? effective(source, epoch, await fetch(source)) : null
+  }
+
+  /** One compare-and-set. */
+  const commit = async (source: string, epoch: Epoch, { expected, step }: { expected: string | null; step: Step }): Promise<string | null | 'stale'> => {
+    const next = encodePosition(step.next)
+    const { entries, announcements } = step
+    const answer = await feed.publish(root.name, { epoch: epoch.id, floorMs: epoch.floorMs, source, expected, next, entries, announcements })
+    if (answer.outcome === 'stale') {
+      epochs.forget()
+      texts.delete(source)
+      return 'stale'
+    }
+    const stands = answer.outcome === 'published' ? next : answer.position
+    if (stands === null) texts.delete(source)
+    else texts.set(source, stands)
+    if (answer.outcome === 'published') tell(context, source, step)
+    return stands
+  }
+
+  const publish: Publisher['publish'] = async (job) => {
+    let epoch = await epochs.current()
+    let lost = 0
+    let expected = texts.get(job.source) ?? (await fetch(job.source))
+    for (;;) {
+      if (epoch.state !== 'open') {
+        epochs.forget()
+        return null
+      }
+      const before = await effective(job.source, epoch, expected)
+      const step = await nextStep(context, ledger, { job, before })
+      if (step === null) return before
+      const stands = await commit(job.source, epoch, { expected, step })
+      if (stands === 'stale') {
+        epoch = await epochs.current()
+        expected = await fetch(job.source)
+      } else expected = stands
+      if (stands !== encodePosition(step.next) && ++lost > contentionMax) return before
+    }
+  }
+
+  return {
+    position,
+    cached: (source) => decodePosition(texts.get(source) ?? ''),
+    publish,
+    async announceRevision(job) {
+      for (let attempt = 0; attempt < contentionMax; attempt++) {
+        const epoch = await epochs.current()
+        if (epoch.state !== 'open') return
+        const expected = await fetch(job.source)
+        const next = await effective(job.source, epoch, expected)
+        const step: Step = { next, entries: [revisionEntry(context, job)], announcements: [], framed: [] }
+        const stands = await commit(job.source, epoch, { expected, step })
+        if (stands === encodePosition(next)) return
+      }
+    },
+  }
+}
+
+/** What to publish next from this position, or null: nothing. */
+async function nextStep(context: RootContext, ledger: Ledger, { job, before }: { job: PublishJob; before: Position }): Promise<Step | null> {
+  const settled = await settleAhead(context, ledger, { job, before })
+  const announcing = await announcementsOf(ledger, job, before)
+  const start: Step = {
+    next: { ...settled.position, announced: announcing.announced },
+    entries: settled.entries,
+    announcements: announcing.announcements,
+    framed: [],
+  }
+  const from = start.next.published
+  const archived = from < job.head.end
+  const framed = archived ? await framedFromArchive(context, ledger, { job, from }) : framedFromLook(context, job, from)
+  if (framed.length > 0) {
+    start.framed = framed
+    start.entries = [...start.entries, ...framed.map((one) => entryOf(context, job, one))]
+    start.next = archived
+      ? { ...start.next, published: (framed.at(-1) as Framed).end }
+      : publishedAhead(start.next, job.head.end, framed.map(({ end, raw }) => ({ end, bytes: raw })))
+  }
+  const changed = start.entries.length > 0 || start.announcements.length > 0 || encodePosition(start.next) !== encodePosition(before)
+  return changed ? start : null
+}
+
+function framedFromLook(context: RootContext, job: PublishJob, from: number): Framed[] {
+  const { ahead } = job
+  if (!ahead || from < ahead.start || from >= ahead.start + ahead.bytes.length) return []
+  const { root } = context
+  const options = { offset: from, recordBytesMax: root.limits.lineBytesMax, final: false }
+  return firstBatch(frame(root.format, ahead.bytes.subarray(from - ahead.start), options))
+}
+
+/** One batch of whole records from the archive. Readers do not join across an incomplete tail. */
+async function framedFromArchive(context: RootContext, ledger: Ledger, { job, from }: { job: PublishJob; from: number }): Promise<Framed[]> {
+  const { root } = context
+  const recordBytesMax = root.limits.lineBytesMax
+  let rest: Buffer = Buffer.alloc(0)
+  let offset = from
+  const records: Framed[] = []
+  for await (const piece of ledger.read(job.source, { start: from, end: job.head.end })) {
+    rest = rest.length === 0 ? piece.bytes : Buffer.concat([rest, piece.bytes])
+    const final = piece.last && piece.mark.tail !== 'complete'
+    const framed = frame(root.format, rest, { offset, recordBytesMax, final })
+    records.push(...framed)
+    const end = framed.at(-1)?.end ?? offset
+    rest = rest.subarray(end - offset)
+    offset = end
+    if (offset - from >= batchBytesMax || records.length >= batchRecordsMax) break
+  }
+  return firstBatch(records)
+}
+
+function firstBatch(records: Framed[]): Framed[] {
+  let bytes = 0
+  let count = 0
+  while (count < records.length && count < batchRecordsMax && (count === 0 || bytes < batchBytesMax)) bytes += records[count++]?.raw.length ?? 0
+  return records.slice(0, count)
+}
+
+/** Segments that end beyond what is announced. */
+async function announcementsOf(ledger: Ledger, job: PublishJob, before: Position): Promise<{ announced: number; announcements: Record<string, string>[] }> {
+  if (job.head.end <= before.announced) return { announced: before.announced, announcements: [] }
+  const marks: Mark[] = []
+  if (job.head.start === before.announced) marks.push(job.head)
+  else {
+    for (const listed of (await ledger.segmentsFrom(job.source, before.announced)).slice(0, batchRecordsMax)) {
+      marks.push(await ledger.header(listed.key, listed.storedAtMs))
+    }
+  }
+  const announcements = marks.map(({ source, start, end, key, sha256 }) => ({ v: '1', source, start: String(start), end: String(end), key, sha256 }))
+  return { announced: marks.at(-1)?.end ?? before.announced, announcements }
+}
+
+/**
+ * Compares what was published ahead with what was archived since. Where they differ, the revision entry reaches to the next true record
+ * boundary, and publishing goes on from there.
+ */
+async function settleAhead(
+  context: RootContext,
+  ledger: Ledger,
+  { job, before }: { job: PublishJob; before: Position },
+): Promise<{ position: Position; entries: Entry[] }> {
+  let { published } = before
+  const ahead: Ahead[] = []
+  const entries: Entry[] = []
+  for (const range of before.ahead) {
+    if (range.end > job.head.end) {
+      ahead.push(range)
+      continue
+    }
+    const truth = await foldArchived(context, ledger, { job, range, upTo: published })
+    if (truth.digest === range.digest) continue
+    const end = published === range.end ? truth.boundary : range.end
+    if (published === range.end) published = end
+    entries.push(...(await revisionEntries(context, ledger, { job, range: { start: range.start, end } })))
+    const detail = 'what was published ahead is not what was archived'
+    context.telemetry.anomaly(context.root.name, { kind: 'revised', subject: `${job.source} ${range.start}-${range.end}`, detail })
+  }
+  return { position: { ...before, published, ahead }, entries }
+}
+
+/** The digest of the archived bytes of a range (null: no record ends where it ends), and the first true boundary at or after `upTo`. */
+async function foldArchived(
+  context: RootContext,
+  ledger: Ledger,
+  { job, range, upTo }: { job: PublishJob; range: Ahead; upTo: number },
+): Promise<{ digest: string | null; boundary: number }> {
+  const { root } = context
+  let rest: Buffer = Buffer.alloc(0)
+  let offset = range.start
+  let digest = ''
+  let atEnd: string | null = null
+  for await (const piece of ledger.read(job.source, { start: range.start, end: job.head.end })) {
+    rest = rest.length === 0 ? piece.bytes : Buffer.concat([rest, piece.bytes])
+    const final = piece.last && piece.mark.tail !== 'complete'
+    for (const { end, raw } of frame(root.format, rest, { offset, recordBytesMax: root.limits.lineBytesMax, final })) {
+      if (offset < range.end) digest = foldRecord(digest, raw)
+      rest = rest.subarray(end - offset)
+      offset = end
+      if (offset === range.end) atEnd = digest
+      if (offset >= Math.max(range.end, upTo)) return { digest: atEnd, boundary: offset }
+    }
+  }
+  return { digest: atEnd, boundary: Math.max(offset, upTo) }
+}
+
+async function revisionEntries(
+  context: RootContext,
+  ledger: Ledger,
+  { job, range }: { job: PublishJob; range: { start: number; end: number } },
+): Promise<Entry[]> {
+  const entries: Entry[] = []
+  for (const listed of await ledger.segmentsFrom(job.source, 0)) {
+    const mark = await ledger.header(listed.key, listed.storedAtMs)
+    const start = Math.max(range.start, mark.start)
+    const end = Math.min(range.end, mark.end)
+    if (start < end) entries.push(revisionEntry(context, { ...job, start, end, revision: 0, object: mark.key }))
+  }
+  return entries
+}
+
+function revisionEntry(
+  context: RootContext,
+  job: { source: string; path: string; family: string; start: number; end: number; revision: number; object: string },
+): Entry {
+  return {
+    v: '1',
+    kind: 'revision',
+    source: job.source,
+    start: String(job.start),
+    end: String(job.end),
+    revision: String(job.revision),
+    path: job.path,
+    family: job.family,
+    format: context.root.format.name,
+    type: '',
+    time: '',
+    flags: '',
+    error: '',
+    fields: '{}',
+    object: job.object,
+  }
+}
+
+function entryOf({ root }: RootContext, job: PublishJob, framed: Framed): Entry {
+  const { source, path, family } = job
+  return recordEntry(root.format, framed, { source, path, family, rawBytesMax: root.feed.recordBytesMax, parse: root.parse })
+}
+
+/**
+ * How far the segments stored by `floorMs` reach. Always from a fresh list: a stale last segment would give a position that others have
+ * passed. Only a first segment clearly later than the floor needs none (a create's own time may differ from the listed one by seconds).
+ */
+async function endStoredBy(ledger: Ledger, source: string, floorMs: number): Promise<number> {
+  const known = ledger.known(source)
+  if (known?.start === 0 && known.storedAtMs > floorMs + clearlyMs) return 0
+  const stored = (await ledger.segmentsFrom(source, 0)).filter((listed) => listed.storedAtMs <= floorMs).at(-1)
+  return stored ? (await ledger.header(stored.key, stored.storedAtMs)).end : 0
+}
+
+function tell(context: RootContext, source: string, step: Step): void {
+  if (step.framed.length === 0) return
+  const types: Record<string, number> = {}
+  let malformed = 0
+  for (const entry of step.entries) {
+    if (entry['kind'] !== 'record') continue
+    const type = String(entry['type'])
+    types[type] = (types[type] ?? 0) + 1
+    if (entry['error'] !== '') malformed++
+  }
+  context.telemetry.published(context.root.name, { source, records: step.framed.length, types, malformed })
+}

@@ -1,0 +1,181 @@
+/**
+ * One visit to one path: look, resolve, archive what is due, publish what is new, and say when to come back.
+ *
+ *   look ── confirmed as the known source ────────────────┐
+ *     └─ not known, or no longer fits ── resolve ─ same ──┼─▶ archive if due ─▶ publish ─▶ quiet until it changes or is due
+ *                                          ├─ behind: left alone until it grows or diverges
+ *                                          ├─ new: believed, then its first segment makes the source
+ *                                          └─ none: no record yet, a hole, or it changed under the look
+ *
+ * Nothing here sleeps. What must settle (a size, a belief, a hole, a tail) is remembered with the time it was first seen, and
+ * the visit ends with the time to come back (settling.ts). Archiving and publishing are in advance.ts.
+ */
+
+import { age, readableNow, unseen } from '../core/settle.ts'
+import type { Look } from '../ports/files.ts'
+import { advance } from './advance.ts'
+import type { RootContext } from './context.ts'
+import type { Entries, Entry } from './entries.ts'
+import { isSameStat } from './entries.ts'
+import { isHeldElsewhere } from './family.ts'
+import type { Journal } from './journal.ts'
+import type { Ledger, Mark } from './ledger.ts'
+import type { Publisher } from './publish.ts'
+import type { Evidence, Resolution } from './resolve.ts'
+import { confirm, evidenceOf, lookRequest, probesOf, resolve } from './resolve.ts'
+import { behind, isFinal, isOlder, quiet, settleMs, tellRewritten, untilBelieved, untilFinalMs } from './settling.ts'
+import type { Throttle } from './throttle.ts'
+
+export interface VisitParts {
+  ledger: Ledger
+  entries: Entries
+  journal: Journal
+  publisher: Publisher | null
+  inFlight: Throttle
+  /** Told of segments that were made, or that only an earlier witness of the file speaks for. */
+  prove(path: string, marks: Mark[], options: { atOnce: boolean }): void
+  /** Whether the prover still has something to say of a source. */
+  isProving(source: string): boolean
+}
+
+export interface VisitReason {
+  /** This node's own listener announced it. */
+  local: boolean
+  /** Archive whatever is complete, whatever its age. */
+  drain: boolean
+}
+
+/** `againMs`: come back after so long; 0: at once; null: when it changes. */
+export interface Visited {
+  againMs: number | null
+}
+
+export interface Visit {
+  context: RootContext
+  parts: VisitParts
+  entry: Entry
+  reason: VisitReason
+  remote: boolean
+  /** Another machine may have written what this look reads. */
+  fresh: boolean
+  nowMs: number
+}
+
+/** What archiving and publishing start from: a look that was confirmed as a source, or as none. */
+export interface Found {
+  kind: 'same' | 'new'
+  id: string
+  c0: string
+  evidence: Evidence
+  look: Look
+  /** The source's last segment; null for a new one. */
+  head: Mark | null
+  /** Bytes beyond the head, for publishing ahead. */
+  ahead: { start: number; bytes: Buffer } | null
+}
+
+const windowBytes = 1024 * 1024
+
+export async function visit(
+  context: RootContext,
+  parts: VisitParts,
+  at: { entry: Entry; reason: VisitReason; remote: boolean },
+): Promise<Visited> {
+  const fresh = at.remote && !at.reason.local
+  const one: Visit = { context, parts, ...at, fresh, nowMs: context.clock.monotonicMs() }
+  const { entry } = at
+  entry.quiet = false
+  const known = await lookAtKnown(one)
+  if (known) return advance(one, known)
+  const resolved = await resolve(context, parts.ledger, {
+    path: entry.path,
+    whole: isFinal(one),
+    nulsCount: isOlder(one, entry.blurredSinceMs, context.root.settle.tailMs),
+    fresh,
+    heldElsewhere: (candidate) => isHeldElsewhere({ context, entries: parts.entries, fresh }, candidate, entry.path),
+  })
+  note(one, resolved.look)
+  return act(one, resolved.resolution, resolved.look)
+}
+
+/** One look at the path's known source that also reads what may be published; null if it is not, or no longer, that source. */
+async function lookAtKnown(one: Visit): Promise<Found | null> {
+  const { context, parts, entry, fresh } = one
+  const mark = entry.source === null ? null : parts.ledger.known(entry.source)
+  if (!mark) return null
+  const evidence = evidenceOf(entry.c0, mark)
+  const probes = probesOf(evidence, Number.MAX_SAFE_INTEGER)
+  const from = Math.max(mark.end, parts.publisher?.cached(mark.source)?.published ?? mark.end)
+  const window = entry.wide ? context.root.limits.lineBytesMax + windowBytes : windowBytes
+  const end = Math.min(from + window, readableNow(entry.aged, { atMs: one.nowMs, settleMs: settleMs(one) }))
+  const wanted = parts.publisher !== null && end > from
+  const read = wanted ? { start: from, end, as: 'bytes' as const, lineBytesMax: 0, tail: true, stopAtNul: false } : null
+  const look = await context.files.look(entry.path, lookRequest({ probes, read, fresh }))
+  if (confirm(evidence, probes, look) !== 'same') return null
+  note(one, look)
+  entry.turningSinceMs = null
+  entry.behindSinceMs = null
+  const ahead = look.bytes === null || look.bytes.length === 0 ? null : { start: from, bytes: look.bytes }
+  return { kind: 'same', id: mark.source, c0: entry.c0, evidence, look, head: mark, ahead }
+}
+
+/** Remembers what a look saw. */
+function note(one: Visit, look: Look): void {
+  const { entry, nowMs } = one
+  if (!isSameStat(entry.stat, look.stat)) {
+    entry.unchangedSinceMs = nowMs
+    entry.changedMs = nowMs
+  }
+  if (entry.stat !== null && entry.stat.ino !== look.stat.ino) entry.aged = unseen
+  entry.stat = look.stat
+  entry.lookedMs = nowMs
+  entry.missed = 0
+  entry.aged = age(entry.aged, look.stat.size, { atMs: nowMs, settleMs: settleMs(one) })
+  if (entry.expected && (look.stat.size >= entry.expected.size || nowMs >= entry.expected.untilMs)) entry.expected = null
+}
+
+async function act(one: Visit, resolution: Resolution, look: Look): Promise<Visited> {
+  const { parts, entry } = one
+  if (resolution.kind === 'none') return unresolved(one, resolution.reason)
+  entry.blurredSinceMs = null
+  if (resolution.kind === 'behind') return behind(one, resolution)
+  const { kind, id, c0, evidence } = resolution
+  if (kind === 'same') {
+    const head = parts.ledger.known(id)
+    if (!head) return { againMs: 0 }
+    bind(one, id, c0)
+    if (resolution.matched.sha256 !== head.witness.sha256 || resolution.matched.end !== head.end) {
+      parts.prove(entry.path, await marksAfter(parts.ledger, id, resolution.matched.end), { atOnce: true })
+    }
+    return advance(one, { kind, id, c0, evidence, look, head, ahead: null })
+  }
+  const waitMs = await untilBelieved(one, look)
+  if (waitMs > 0) return { againMs: waitMs }
+  await tellRewritten(one, c0)
+  return advance(one, { kind, id, c0, evidence, look, head: null, ahead: null })
+}
+
+function unresolved(one: Visit, reason: 'no-record' | 'unsteady' | 'hole'): Visited {
+  const { entry, context } = one
+  if (reason === 'unsteady') return { againMs: Math.max(10, settleMs(one)) }
+  if (reason === 'hole') {
+    entry.blurredSinceMs ??= one.nowMs
+    return quiet(one, Math.max(1, context.root.settle.tailMs - (one.nowMs - entry.blurredSinceMs)))
+  }
+  return quiet(one, (entry.stat?.size ?? 0) === 0 ? null : untilFinalMs(one))
+}
+
+/** The path is this source now. */
+export function bind(one: Visit, source: string, c0: string): void {
+  const { entry, parts } = one
+  parts.entries.bind(entry, source, c0)
+  entry.believing = null
+  entry.turningSinceMs = null
+  entry.behindSinceMs = null
+  if (entry.state === 'behind' || entry.state === 'truncated') entry.state = 'growing'
+}
+
+async function marksAfter(ledger: Ledger, source: string, end: number): Promise<Mark[]> {
+  const listed = await ledger.segmentsFrom(source, end)
+  return Promise.all(listed.map(({ key, storedAtMs }) => ledger.header(key, storedAtMs)))
+}

@@ -1,0 +1,49 @@
+/**
+ * The test S3 server as a process of its own, for end-to-end tests:
+ *
+ *     node test/support/s3-process.ts [PORT [FAULT_RATE [SEED]]]
+ *
+ * Port 0 (default) is any free one. FAULT_RATE (0 to 1, default 0) is the share of requests that go wrong, SEED decides which and
+ * how. Prints the endpoint in one line when it listens; the bucket is `archive`; any credentials will do. Objects are in
+ * memory and go with the process. Ends on SIGTERM.
+ */
+import { type Fault, type S3Request, s3Server } from './s3-server.ts'
+
+const [port = 0, faultRate = 0, seed = 1] = process.argv.slice(2).map(Number)
+
+const writeFaults: Fault[] = [
+  'lost-response',
+  'lost-request',
+  'error-after',
+  'error-before',
+  'conflict',
+  { slowMs: 200 },
+]
+const readFaults: Fault[] = ['lost-response', 'error-before', 'cut-body', { slowMs: 200 }]
+
+const random = seeded(seed)
+const server = s3Server({ fault })
+const { endpoint, close } = await server.start(port)
+process.stdout.write(`${endpoint}\n`)
+process.once('SIGTERM', () => {
+  close().catch((error: unknown) => {
+    throw error
+  })
+})
+
+function fault({ operation }: S3Request): Fault | undefined {
+  if (random() >= faultRate) return undefined
+  const faults = operation === 'put' || operation === 'delete' ? writeFaults : readFaults
+  return faults[Math.floor(random() * faults.length)]
+}
+
+/** Numbers from 0 to 1, the same for the same seed (xorshift32). */
+function seeded(from: number): () => number {
+  let state = from | 0 || 1
+  return () => {
+    state ^= state << 13
+    state ^= state >>> 17
+    state ^= state << 5
+    return (state >>> 0) / 2 ** 32
+  }
+}
