@@ -59,7 +59,7 @@ export function openFiles(options: FilesOptions): Files {
       const collected = frames.expect(id)
       try {
         const answer = await channel.call({ op: 'look', path, request }, id)
-        return lookOf(answer, await collected.take(answer.segment?.raw.length ?? 0))
+        return lookOf(answer, await collected.take(framesElsewhere(answer)))
       } finally {
         collected.forget()
       }
@@ -73,6 +73,11 @@ export function openFiles(options: FilesOptions): Files {
 
 function spansFrames({ read }: LookRequest): boolean {
   return read?.as === 'segment' && read.end - read.start > frameBytesMax
+}
+
+/** How many frames come from the compressors; none where the file turned out to be small. */
+function framesElsewhere({ segment }: ThreadLook): number {
+  return segment === null || segment.frame !== null ? 0 : segment.raw.length
 }
 
 /** Compressed frames of the calls under way. */

@@ -3,7 +3,8 @@
  *
  * Each answers as the kernel does: zero or more when it worked, else the negated errno, so that a caller decides on the
  * number (`-constants.errno.ENOSPC`) and can print it with `util.getSystemErrorName`. Numbers are Linux's, from <sys/inotify.h>,
- * <poll.h> and <sys/eventfd.h>; all are the same on x86-64 and arm64.
+ * <poll.h> and <sys/eventfd.h>; all are the same on x86-64 and arm64, and so
+ * is the byte order of the structs (little-endian).
  */
 import koffi from 'koffi'
 

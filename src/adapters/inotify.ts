@@ -6,7 +6,7 @@
  * says how many batches are still unread here. Without the eventfd `terminate()` and `process.exit` would wait for poll to
  * return; it is therefore also written when the process exits without `close`.
  *
- * All failures come through `blind`, in this form:
+ * All failures come through `blind`, and `start` does not reject (but when called twice):
  *   watch-limit    out of watches; the directories watched so far stay watched
  *   watch-failed   the root is gone, covered by another mount, or not watchable: the thread has ended, nothing more will come, and
  *                  the caller opens a new Watch when it wants to try again. Or a directory below could not be watched: the rest stays

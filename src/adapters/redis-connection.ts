@@ -46,7 +46,7 @@ export function openConnection(settings: RedisSettings): Connection {
         await reach.usable(blockMs > 0)
         return await answered(reach, call(client), answerMs + blockMs + bytes / 1048.576)
       } catch (error) {
-        throw redisError(error, { operation, subject })
+        throw redisError(reach.why(error), { operation, subject })
       }
     },
     async close() {
@@ -60,6 +60,8 @@ interface Reach {
   usable(patient: boolean): Promise<void>
   /** Gives a connection up that was ready and no longer answers. */
   lost(reason: Error): void
+  /** What ended the connection, where ioredis says only that it ended. */
+  why(error: unknown): unknown
   /** False if it was closed before. */
   close(): boolean
 }
@@ -75,6 +77,7 @@ function watch(client: Client): Reach {
     state = next
     for (const wake of waiting) wake()
   }
+  surviveSockets(client)
   client.on('error', (error: Error) => become(error))
   client.on('close', () => {
     if (!(state instanceof Error)) become(new Error('the connection was closed'))
@@ -104,9 +107,17 @@ function watch(client: Client): Reach {
       }
     },
     lost(reason) {
-      if (state !== 'ready') return
+      // In a cluster the other nodes go on; the silent one's connection has a time limit of its own.
+      if (state !== 'ready' || client.isCluster) return
       become(reason)
       client.disconnect(true)
+    },
+    why(error) {
+      const flushed =
+        error instanceof Error &&
+        (error.name === 'MaxRetriesPerRequestError' || error.message === 'Connection is closed.')
+      if (!flushed) return error
+      return state instanceof Error ? state : new Error('the connection was closed')
     },
     close() {
       if (closed) return false
@@ -117,6 +128,26 @@ function watch(client: Client): Reach {
     },
   }
 }
+
+/**
+ * ioredis listens for one error of each socket. A TLS socket can raise a second (a server that wants a certificate answers
+ * after the greeting), which nobody would catch: it ended the process.
+ */
+function surviveSockets(client: Client): void {
+  if (client.isCluster) {
+    client.on('+node', surviveSockets)
+    return
+  }
+  const listen = (): void => {
+    const { stream } = client as Redis
+    if (stream && !stream.listeners('error').includes(ignore)) stream.on('error', ignore)
+  }
+  // The socket is made right after `connecting`, or, where sentinels are asked first, some time before `connect`.
+  client.on('connecting', () => setImmediate(listen))
+  client.on('connect', listen)
+}
+
+function ignore(): void {}
 
 /** Resolves when called from `waiting`, or after `ms`. */
 function woken(waiting: Set<() => void>, ms: number): Promise<void> {

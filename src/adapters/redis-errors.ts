@@ -8,9 +8,12 @@ import { type ErrorCode, GleanerError, isGleanerError } from '../errors.ts'
  * loading, demoted or without its cluster) is `redis-unreachable` too: it passes, or an operator reads the message.
  */
 const rules: readonly (readonly [RegExp, ErrorCode])[] = [
-  [/\b(NOAUTH|WRONGPASS|NOPERM)\b|\binvalid password\b|ACL failure in script|user executing the script can't/, 'redis-denied'],
+  [/\b(NOAUTH|WRONGPASS|NOPERM)\b|\binvalid password\b/, 'redis-denied'],
+  // The same inside a script, and before AUTH for a command with more than ten arguments.
+  [/ACL failure in script|user executing the script can't|\bunauthenticated\b/, 'redis-denied'],
   [/\bWRONGTYPE\b|\bexhausted the last possible ID\b|\bID specified in XADD is equal or smaller\b/, 'redis-wrong-type'],
   [/\bunknown (sub)?command\b|\bCROSSSLOT\b|\bcluster support disabled\b/i, 'redis-unfit'],
+  [/^ERR publish: malformed batch/, 'internal'],
 ]
 
 export interface RedisTask {

@@ -36,7 +36,14 @@ export function redisFeed(connection: Connection, blocking: Connection): Feed {
     },
     async lastSeq(root) {
       const key = keyOf(root, 'seq')
-      return Number((await connection.run({ operation: 'read', subject: key }, (client) => client.get(key))) ?? 0)
+      const seq = (await connection.run({ operation: 'read', subject: key }, (client) => client.get(key))) ?? '0'
+      if (!/^\d{1,15}$/.test(seq))
+        throw new GleanerError('redis-wrong-type', {
+          operation: 'read',
+          subject: key,
+          message: 'not a sequence number',
+        })
+      return Number(seq)
     },
     async trim(root, bounds) {
       return await connection.run({ operation: 'trim', subject: keyOf(root, 'records'), blockMs: 8000 }, (client) =>

@@ -84,7 +84,8 @@ function parse(settings: RedisSettings): { host: string; port: number; options: 
 
 function clusterOptions({ retryStrategy: _retry, enableOfflineQueue: _queue, ...redisOptions }: Options) {
   return {
-    redisOptions,
+    // A node that is silent this long, with calls under way, is given up; the others are not.
+    redisOptions: { ...redisOptions, socketTimeout: 10_000 },
     enableOfflineQueue: false,
     clusterRetryStrategy: backoff,
     slotsRefreshTimeout: 2000,

@@ -10,7 +10,7 @@ export interface RedisAdapters {
   signals: Signals
   feed: Feed
   /** Whether this server will do. Rejects with `redis-unreachable` or `redis-denied` when it cannot be asked. */
-  check(): Promise<RedisCheck>
+  check: () => Promise<RedisCheck>
   close(): Promise<void>
 }
 

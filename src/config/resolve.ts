@@ -19,6 +19,7 @@ export interface Overrides {
 }
 
 const secretBytesMax = 65_536
+const oneLine = /^[\x21-\x7e]+(?:\r?\n)?$/
 
 /**
  * A configuration of the right shape and without contradictions → the one in force. Reads the files that keys and
@@ -108,31 +109,37 @@ function redis(given: NonNullable<Given['redis']>, read: ReadFile): RedisConfig 
   }
 }
 
-type ReadFile = (key: KeyPath, path: string) => string
+/** Gives '' for a file that cannot be read, or whose text `refuse` says something about; the problem is then noted. */
+type ReadFile = (key: KeyPath, path: string, refuse?: (text: string) => string | null) => string
 
 /** Relative paths are taken from the configuration file's directory. Problems name the path as written, not as filled in. */
 function fileReader(from: { source: Source; problems: Problem[]; directory: string }): ReadFile {
-  return (key, path) => {
-    const say = (message: string): string => {
-      const written = from.source.written(key) ?? path
-      from.problems.push({ ...from.source.at(key), key: keyText(key), message: `cannot read ${written}: ${message}` })
-      return ''
-    }
-    try {
-      const text = readFileSync(resolve(from.directory, path))
-      if (text.length === 0) return say('the file is empty')
-      return text.length > secretBytesMax
-        ? say(`the file is larger than ${secretBytesMax} bytes`)
-        : text.toString('utf8')
-    } catch (error) {
-      return say((error as NodeJS.ErrnoException).code ?? 'not a file')
-    }
+  return (key, path, refuse) => {
+    const { text, problem } = readSmall(resolve(from.directory, path))
+    const wrong = problem ?? refuse?.(text) ?? null
+    if (wrong === null) return text
+    const message = `cannot use ${from.source.written(key) ?? path}: ${wrong}`
+    from.problems.push({ ...from.source.at(key), key: keyText(key), message })
+    return ''
+  }
+}
+
+function readSmall(path: string): { text: string; problem: string | null } {
+  try {
+    const text = readFileSync(path)
+    if (text.length === 0) return { text: '', problem: 'the file is empty' }
+    if (text.length > secretBytesMax) return { text: '', problem: `the file is larger than ${secretBytesMax} bytes` }
+    return { text: text.toString('utf8'), problem: null }
+  } catch (error) {
+    return { text: '', problem: (error as NodeJS.ErrnoException).code ?? 'not a file' }
   }
 }
 
 /** A password or token: the file's one line, without the newline that editors add. */
 function secretLine(read: ReadFile, key: KeyPath, path: string): Secret {
-  return new Secret(read(key, path).replace(/\r?\n$/, ''))
+  const refuse = (text: string): string | null =>
+    oneLine.test(text) ? null : 'expected one line of printable ASCII without spaces'
+  return new Secret(read(key, path, refuse).replace(/\r?\n$/, ''))
 }
 
 function location(url: string): Location {

@@ -36,9 +36,12 @@ import { visit } from './visit.ts'
 
 const visitsAtOnce = 16
 const timersMax = 20_000
+const visitsAwaited = 4
 /** A visit due later than this is left to the next pass. */
 const timerMsMax = 5000
 const backoffMs = [200, 1000, 5000]
+/** A root where so many changes were found by the reconciler and none by inotify is one where inotify is blind. */
+const blindAfter = 5
 
 export interface Worker {
   readonly entries: Entries
@@ -49,10 +52,15 @@ export interface Worker {
   readonly prover: Prover
   /** Visits the path soon. Signals for a path that waits are merged. */
   signal(signal: Signal, options?: { local?: boolean }): void
+  /** Counts which way a change was heard of first. */
+  saw(by: 'inotify' | 'reconcile'): void
   /** How many paths wait or are being visited. */
   readonly busy: number
-  /** Resolves when nothing waits, and nothing will within `withinMs`. */
-  idle(withinMs: number): Promise<void>
+  /**
+   * Resolves when every path that has work now, or will within `withinMs`, was visited until nothing was left for so soon (or a
+   * few times, where files keep growing or fail).
+   */
+  caughtUp(withinMs: number): Promise<void>
   /** Publishes from the archive what lies between position and head, of a source whose file need not exist. */
   catchUp(source: string): Promise<void>
   /** Archives whatever is complete from now on, whatever its age. */
@@ -62,6 +70,13 @@ export interface Worker {
   setRemote(remote: boolean): void
   /** Takes signals from the stream and proves, until `signal` aborts. */
   run(signal: AbortSignal): Promise<void>
+}
+
+interface Waiter {
+  /** Paths still to be visited, each with how many more visits are awaited at most. */
+  paths: Map<string, number>
+  withinMs: number
+  resolve(): void
 }
 
 interface Pending {
@@ -79,6 +94,7 @@ export function openWorker(context: RootContext, shared: { inFlight: Throttle })
   const publisher = context.feed && epochs ? openPublisher(context, { feed: context.feed, ledger, epochs }) : null
   let remote = root.remote ?? true
   let draining = false
+  const heard = { inotify: 0, reconcile: 0 }
 
   const prover = openProver(context, {
     ledger,
@@ -101,13 +117,20 @@ export function openWorker(context: RootContext, shared: { inFlight: Throttle })
   const pending = new Map<string, Pending>()
   const running = new Map<string, Pending | null>()
   const timers = new Map<string, number>()
-  let waiters: { withinMs: number; resolve(): void }[] = []
+  let waiters: Waiter[] = []
 
-  const settleWaiters = (): void => {
-    if (pending.size + running.size > 0) return
-    const soonest = Math.min(...timers.values()) - clock.monotonicMs()
-    const ready = waiters.filter((waiter) => soonest > waiter.withinMs)
-    waiters = waiters.filter((waiter) => soonest <= waiter.withinMs)
+  /** A waiter waits for each path that had work when it came: until a visit leaves nothing for soon, or some visits did. */
+  const tellWaiters = (path: string, againMs: number | null): void => {
+    for (const waiter of waiters) {
+      const left = waiter.paths.get(path)
+      if (left === undefined || againMs === 0) continue
+      const isDone = againMs === null || againMs > waiter.withinMs || left <= 1
+      if (isDone) waiter.paths.delete(path)
+      else waiter.paths.set(path, left - 1)
+    }
+    const ready = waiters.filter((waiter) => waiter.paths.size === 0)
+    if (ready.length === 0) return
+    waiters = waiters.filter((waiter) => waiter.paths.size > 0)
     for (const waiter of ready) waiter.resolve()
   }
 
@@ -144,14 +167,16 @@ export function openWorker(context: RootContext, shared: { inFlight: Throttle })
         running.delete(path)
         if (again) pending.set(path, again)
         pump()
-        settleWaiters()
       })
     }
   }
 
   const visitPath = async (path: string, work: Pending): Promise<void> => {
     const entry = entries.at(path)
-    if (work.size > 0 && isDone(path, work.size)) return
+    if (work.size > 0 && isDone(path, work.size)) {
+      tellWaiters(path, null)
+      return
+    }
     if (work.size > (entry.stat?.size ?? 0)) entry.expected = { size: work.size, untilMs: clock.monotonicMs() + root.settle.tailMs }
     try {
       const reason = { local: work.local, drain: draining }
@@ -159,8 +184,10 @@ export function openWorker(context: RootContext, shared: { inFlight: Throttle })
       const next = { ...work, size: 0, failures: 0 }
       if (againMs === 0) enqueue(path, next)
       else if (againMs !== null) later(path, againMs, next)
+      tellWaiters(path, againMs)
     } catch (error) {
       failed(path, work, error)
+      tellWaiters(path, 1)
     }
   }
 
@@ -231,13 +258,20 @@ export function openWorker(context: RootContext, shared: { inFlight: Throttle })
       if (!isInside(path) || !root.includes(path)) return
       enqueue(path, { local: options.local ?? false, size: size ?? 0, failures: 0 })
     },
+    saw(by) {
+      heard[by]++
+      telemetry.change(root.name, by)
+      telemetry.rootBlind(root.name, heard.inotify === 0 && heard.reconcile >= blindAfter)
+    },
     get busy() {
       return pending.size + running.size
     },
-    idle: (withinMs) =>
+    caughtUp: (withinMs) =>
       new Promise((resolve) => {
-        waiters.push({ withinMs, resolve })
-        settleWaiters()
+        const soon = [...timers].filter(([, at]) => at - clock.monotonicMs() <= withinMs).map(([path]) => path)
+        const paths = new Map([...pending.keys(), ...running.keys(), ...soon].map((path) => [path, visitsAwaited]))
+        if (paths.size === 0) resolve()
+        else waiters.push({ paths, withinMs, resolve })
       }),
     async catchUp(source) {
       const head = await ledger.last(source)

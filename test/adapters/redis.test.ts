@@ -1,7 +1,11 @@
+import { execFile } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import { setTimeout as delay } from 'node:timers/promises'
-import { inspect } from 'node:util'
+import { inspect, promisify } from 'node:util'
 import test, { type ExecutionContext } from 'ava'
 import { Redis } from 'ioredis'
 import { keyOf, type RedisKeyName } from '../../src/adapters/redis-keys.ts'
@@ -163,6 +167,44 @@ test('passwords: right, wrong, none, forbidden; never in a message', async (t) =
   t.notRegex(inspect(error, { depth: 9, showHidden: true }), /correct-horse/)
 })
 
+test('TLS: a server that wants a certificate is refused, and does not end the process with its second error', async (t) => {
+  const dir = await mkdtemp(join(tmpdir(), 'gleaner-tls-'))
+  t.teardown(() => rm(dir, { recursive: true }))
+  const [certFile, keyFile] = [join(dir, 'cert.pem'), join(dir, 'key.pem')]
+  const names = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost']
+  await promisify(execFile)('openssl', [
+    'req',
+    '-x509',
+    '-newkey',
+    'rsa:2048',
+    '-nodes',
+    '-keyout',
+    keyFile,
+    '-out',
+    certFile,
+    ...names,
+  ])
+  const tlsPort = await freePort()
+  const files = ['--tls-cert-file', certFile, '--tls-key-file', keyFile, '--tls-ca-cert-file', certFile]
+  await ownRedis(t, { args: ['--tls-port', String(tlsPort), ...files] })
+  const [cert, key] = await Promise.all([readFile(certFile, 'utf8'), readFile(keyFile, 'utf8')])
+  const url = `rediss://localhost:${tlsPort}`
+  t.true((await using({ url, tls: { ca: cert, cert, key } }, (redis) => redis.check())).ok)
+  const refused = { code: 'redis-unreachable' }
+  await t.throwsAsync(
+    using({ url, tls: { ca: cert } }, (redis) => redis.check()),
+    refused,
+  )
+  await t.throwsAsync(
+    using({ url }, (redis) => redis.check()),
+    { ...refused, message: /self-signed/ },
+  )
+  await t.throwsAsync(
+    using({ url: `redis://localhost:${tlsPort}` }, (redis) => redis.check()),
+    refused,
+  )
+})
+
 test('a server that may evict is reported', async (t) => {
   const own = await ownRedis(t, { args: ['--maxmemory', '64mb', '--maxmemory-policy', 'allkeys-lru'] })
   const { ok, policy, problems, version } = await using({ url: own.url }, ({ check }) => check())
@@ -234,6 +276,7 @@ test('a hash that is no epoch, and a number that is none, are wrong types', asyn
     await feed.begin(root, epoch)
     await admin.set(keyOf(root, 'seq'), 'many')
     await t.throwsAsync(feed.publish(root, batch({})), { code: 'redis-wrong-type' })
+    await t.throwsAsync(feed.lastSeq(root), { code: 'redis-wrong-type' })
   })
 })
 
@@ -388,7 +431,10 @@ test('a malformed batch changes nothing', async (t) => {
   await using({ url: server.url }, async ({ feed }) => {
     const root = newRoot()
     await feed.begin(root, epoch)
-    await t.throwsAsync(feed.publish(root, batch({ entries: [{ v: '1' }, {}] })), { message: /malformed batch/ })
+    await t.throwsAsync(feed.publish(root, batch({ entries: [{ v: '1' }, {}] })), {
+      code: 'internal',
+      message: /malformed batch/,
+    })
     t.is(await admin.exists(keyOf(root, 'records'), keyOf(root, 'seq'), keyOf(root, 'positions')), 0)
   })
 })

@@ -1,6 +1,8 @@
+import { spawnSync } from 'node:child_process'
 import test from 'ava'
 import { facts, openLog } from '../../src/adapters/log.ts'
 import { openTelemetry } from '../../src/adapters/telemetry.ts'
+import { Secret } from '../../src/config/secret.ts'
 import { GleanerError } from '../../src/errors.ts'
 
 function open(level = 'debug') {
@@ -186,4 +188,25 @@ test('normal work is quiet at info', (t) => {
 test('facts keep their names where a line has none of them', (t) => {
   t.deepEqual(facts({ root: 'a' }), { root: 'a' })
   t.deepEqual(facts({ time: 1, root: 'a' }), { fact_time: 1, root: 'a' })
+})
+
+test('a secret among the facts is not shown', (t) => {
+  const { telemetry, lines } = open()
+  telemetry.notice('hello', { deep: { token: new Secret('planted') } })
+  telemetry.trouble(new Error('oops'), { token: new Secret('planted') })
+  t.false(JSON.stringify(lines).includes('planted'))
+  t.true(JSON.stringify(lines).includes('[secret]'))
+})
+
+test('lines go to stderr, and the last one is there when the process ends', (t) => {
+  const log = new URL('../../src/adapters/log.ts', import.meta.url).href
+  const program = `const { openLog } = await import('${log}')
+    const log = openLog({ level: 'info', node: 'n', version: '1' })
+    for (let n = 0; n < 1000; n++) log.info({ n }, 'line')
+    process.exit(0)`
+  const child = spawnSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8' })
+  t.is(child.stdout, '')
+  const lines = child.stderr.trimEnd().split('\n')
+  t.is(lines.length, 1000)
+  t.like(JSON.parse(lines[999] ?? ''), { level: 'info', n: 999, message: 'line', node: 'n' })
 })

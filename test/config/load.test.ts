@@ -1,4 +1,5 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { inspect } from 'node:util'
@@ -210,6 +211,20 @@ test('a file that is named and not there is missing; another one is not taken in
   t.is(code({ env: { ...env, GLEANER_CONFIG: join(scratch, 'absent.yaml') } }), 'config-missing')
   t.is(code({ file: scratch, env }), 'config-missing')
   t.is(loadConfig({ env: { ...env, GLEANER_CONFIG: write(root, 'named.yaml') } }).file, join(scratch, 'named.yaml'))
+})
+
+test('without a name, gleaner.yaml in the working directory is taken', (t) => {
+  const module = new URL('../../src/config.ts', import.meta.url).href
+  const program = `const { loadConfig } = await import('${module}')
+    try { console.log(loadConfig({ env: {} }).file) } catch (error) { console.log(error.code) }`
+  const inDirectory = (cwd: string): string =>
+    spawnSync(process.execPath, ['--input-type=module', '-e', program], { cwd, encoding: 'utf8' }).stdout.trim()
+  const [full, empty] = [join(scratch, 'full'), join(scratch, 'empty')]
+  mkdirSync(full)
+  mkdirSync(empty)
+  writeFileSync(join(full, 'gleaner.yaml'), root)
+  t.is(inDirectory(full), 'gleaner.yaml')
+  t.is(inDirectory(empty), existsSync('/etc/gleaner/gleaner.yaml') ? '/etc/gleaner/gleaner.yaml' : 'config-missing')
 })
 
 test('a Config is frozen all the way down', (t) => {

@@ -89,14 +89,14 @@ const cases: [name: string, text: string, said: string][] = [
   [
     'an absent password',
     after('redis: {url: "redis://h", passwordFile: /no/such}'),
-    '5:41 redis.passwordFile: cannot read /no/such: ENOENT',
+    '5:41 redis.passwordFile: cannot use /no/such: ENOENT',
   ],
-  ['an absent token', after('serve: {tokenFile: /no/such}'), '5:20 serve.tokenFile: cannot read /no/such: ENOENT'],
-  ['an absent key', after('sign: {keyFile: /no/such}'), '5:17 sign.keyFile: cannot read /no/such: ENOENT'],
+  ['an absent token', after('serve: {tokenFile: /no/such}'), '5:20 serve.tokenFile: cannot use /no/such: ENOENT'],
+  ['an absent key', after('sign: {keyFile: /no/such}'), '5:17 sign.keyFile: cannot use /no/such: ENOENT'],
   [
     'an empty token',
     after('serve: {tokenFile: /dev/null}'),
-    '5:20 serve.tokenFile: cannot read /dev/null: the file is empty',
+    '5:20 serve.tokenFile: cannot use /dev/null: the file is empty',
   ],
   ['a section without value', after('seal:'), '5:6 seal: has no value: expected a mapping of bytes, age'],
   ['a list for a mapping', after('seal: [1]'), '5:7 seal: expected a mapping of bytes, age'],
@@ -250,6 +250,17 @@ test('the error names file, line and column of every problem', (t) => {
   t.is(error?.code, 'config-invalid')
   t.regex(error?.message ?? '', /gleaner\.yaml:5:14: log\.level: expected one of .*; did you mean info\?/)
   t.regex(error?.message ?? '', /gleaner\.yaml:6:13: seal\.age: expected a duration/)
+})
+
+test('a token or password is one line, and not the file of something else', (t) => {
+  for (const content of ['\n', 'two\nlines\n', 'with space', 'with \0', 'x'.repeat(65_537), 'ümlaut']) {
+    writeFileSync(join(scratch, 'token'), content)
+    const [problem, ...more] = problems(`${root}serve: {tokenFile: token}\n`)
+    t.regex(problem ?? '', /^5:20 serve\.tokenFile: cannot use token: /)
+    t.false(problem?.includes('two'))
+    t.deepEqual(more, [])
+  }
+  t.regex(problems(`${root}serve: {tokenFile: .}\n`)[0] ?? '', /cannot use \.: EISDIR/)
 })
 
 test('an alias bomb is refused', (t) => {

@@ -81,7 +81,7 @@ export async function startRedis(options: RedisServerOptions = {}): Promise<Redi
   }
 }
 
-/** A port of 127.0.0.1 on which nobody listens now. */
+/** A port of 127.0.0.1 on which nobody listens now; not so high that a cluster's second one, 10,000 above, is none. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -89,7 +89,7 @@ export async function freePort(): Promise<number> {
   server.close()
   await once(server, 'close')
   if (address === null || typeof address === 'string') throw new Error('no port')
-  return address.port
+  return address.port > 55_535 ? freePort() : address.port
 }
 
 async function launch(args: string[], port: number): Promise<ChildProcess> {

@@ -1,0 +1,159 @@
+/**
+ * What only a full pass can do, since it has seen every file:
+ *
+ *  - a new archive with `feed.since: now`: set the position of each file that was there, then open the epoch
+ *  - prove what is not proven yet
+ *  - sweep: publish from the archive what lies between position and head of sources whose files may be gone
+ *  - raise the floor, so that Redis forgets the positions of sources that are archived and published
+ */
+
+import type { Position } from '../core/position.ts'
+import { decodePosition, encodePosition } from '../core/position.ts'
+import { parseSegmentKey, segmentPrefix } from '../core/segment.ts'
+import type { Epoch, Feed } from '../ports/feed.ts'
+import type { Listed } from '../ports/store.ts'
+import type { RootContext } from './context.ts'
+import type { Mark } from './ledger.ts'
+import type { Worker } from './work.ts'
+
+/** The floor stays at least this far behind the pass: what is being committed now must not count as stored by it. */
+const floorDelayMs = 10 * 60_000
+/** Raising the floor lists the whole archive of a root: not for a handful of positions. */
+const positionsWorthDropping = 1000
+const page = 10_000
+
+export interface FullPassFacts {
+  report: { files: number; bytes: number }
+  /** Store time at which the pass began; null: the store was away. */
+  startedAt: number | null
+  sizes: Map<string, number>
+  alone: boolean
+}
+
+export type FullPass = (facts: FullPassFacts) => Promise<void>
+
+export function openFullPass(context: RootContext, worker: Worker): FullPass {
+  /** The epoch whose archive was swept by this process. */
+  let swept = ''
+
+  return async (facts) => {
+    await worker.caughtUp(2 * context.root.settle.readMs + 100)
+    const { startedAt } = facts
+    if (startedAt === null) return
+    await proveRest(context, worker)
+    const { feed } = context
+    if (feed && worker.epochs) {
+      worker.epochs.forget()
+      const epoch = await worker.epochs.current()
+      if (epoch.state === 'starting') await openEpoch(context, worker, { feed, epoch, sizes: facts.sizes })
+      else {
+        const to = Math.floor(startedAt - floorDelayMs)
+        const raise = !facts.alone && to > epoch.floorMs && worker.entries.size >= positionsWorthDropping
+        if (raise || swept !== epoch.id) await sweep(context, worker, { feed, epoch, raiseTo: raise ? to : null })
+        swept = epoch.id
+      }
+    }
+    if (!facts.alone) return
+    await worker.journal.pass({ from: startedAt, to: await context.store.nowMs(), ...facts.report })
+  }
+}
+
+/** Each file counts as published up to its last line end of when the pass saw it. */
+async function openEpoch(
+  context: RootContext,
+  worker: Worker,
+  { feed, epoch, sizes }: { feed: Feed; epoch: Epoch; sizes: Map<string, number> },
+): Promise<void> {
+  const { root } = context
+  for (const [path, size] of sizes) {
+    const entry = worker.entries.get(path)
+    const head = entry?.source ? await worker.ledger.last(entry.source) : null
+    if (!head) continue
+    const published = head.end <= size ? head.end : await lastLineEnd(worker, head, size)
+    const position = encodePosition({ published, announced: head.end, ahead: [] })
+    await feed.positionIfAbsent(root.name, epoch.id, { source: head.source, position })
+  }
+  await feed.open(root.name, epoch.id)
+  worker.epochs?.forget()
+  for (const path of sizes.keys()) worker.signal({ path, cause: 'reconcile' })
+}
+
+async function lastLineEnd(worker: Worker, head: Mark, size: number): Promise<number> {
+  let end = 0
+  for await (const { offset, bytes } of worker.ledger.read(head.source, { start: 0, end: size })) {
+    const newline = bytes.lastIndexOf(10)
+    if (newline >= 0) end = offset + newline + 1
+  }
+  return end
+}
+
+async function proveRest(context: RootContext, worker: Worker): Promise<void> {
+  const { feed, root } = context
+  const entries = [...worker.entries.all()].filter((entry) => entry.source !== null && entry.proven < entry.archived)
+  for (let at = 0; at < entries.length; at += 1000) {
+    const some = entries.slice(at, at + 1000)
+    const marks = feed ? await feed.proven(root.name, some.map((entry) => entry.source as string)).catch(() => []) : []
+    for (const [index, entry] of some.entries()) {
+      entry.proven = Math.max(entry.proven, Number((marks[index] ?? '0').split(' ')[0]))
+      if (entry.proven >= entry.archived || worker.prover.isProving(entry.source as string)) continue
+      const listed = await worker.ledger.segmentsFrom(entry.source as string, entry.proven)
+      const rest = await Promise.all(listed.map(({ key, storedAtMs }) => worker.ledger.header(key, storedAtMs)))
+      worker.prover.add(entry.path, rest, { atOnce: false })
+    }
+  }
+}
+
+interface Reach {
+  last: Listed
+  /** The last one that was stored by the time asked for. */
+  stored: Listed | null
+}
+
+/** How far the archive of each source reaches, by one listing of the root's segments. */
+async function reachOf(context: RootContext, byMs: number): Promise<Map<string, Reach>> {
+  const sources = new Map<string, Reach>()
+  const prefix = segmentPrefix(context.root.name)
+  for (let after: string | undefined; ; ) {
+    const { objects, more } = await context.store.list(prefix, after === undefined ? { limit: page } : { after, limit: page })
+    for (const listed of objects) {
+      const source = parseSegmentKey(listed.key)?.source
+      if (!source) continue
+      const stored = listed.storedAtMs <= byMs ? listed : (sources.get(source)?.stored ?? null)
+      sources.set(source, { last: listed, stored })
+    }
+    after = objects.at(-1)?.key
+    if (!more || after === undefined) return sources
+  }
+}
+
+async function sweep(
+  context: RootContext,
+  worker: Worker,
+  { feed, epoch, raiseTo }: { feed: Feed; epoch: Epoch; raiseTo: number | null },
+): Promise<void> {
+  const { root } = context
+  const reaches = [...(await reachOf(context, raiseTo ?? epoch.floorMs))]
+  const drops: { source: string; position: string }[] = []
+  let complete = true
+  for (let at = 0; at < reaches.length; at += 1000) {
+    const some = reaches.slice(at, at + 1000)
+    const texts = await feed.positions(root.name, some.map(([source]) => source))
+    for (const [index, [source, { last, stored }]] of some.entries()) {
+      const text = texts[index] ?? null
+      const position = decodePosition(text ?? '')
+      const head = await worker.ledger.header(last.key, last.storedAtMs)
+      const isBehind = position ? position.published < head.end : last.storedAtMs > epoch.floorMs
+      if (isBehind) await worker.catchUp(source)
+      if (raiseTo === null || !stored) continue
+      const { end } = await worker.ledger.header(stored.key, stored.storedAtMs)
+      if (isBehind && (position?.published ?? 0) < end) complete = false
+      else if (position && text !== null && isAt(position, end)) drops.push({ source, position: text })
+    }
+  }
+  if (raiseTo !== null && complete) await feed.raiseFloor(root.name, { id: epoch.id, from: epoch.floorMs, to: raiseTo, drops })
+}
+
+/** Whether the floor would say the same. */
+function isAt(position: Position, end: number): boolean {
+  return position.published === end && position.announced === end && position.ahead.length === 0
+}

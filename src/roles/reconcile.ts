@@ -1,0 +1,246 @@
+/**
+ * The reconciler of one root: walks it, compares every file with its archived head and the head with the position, and hands what differs to
+ * the worker. It is what finds the changes that inotify cannot see, and the retry for everything that was lost on the way.
+ *
+ *   lease ─ mount ─ list ─ stat what is due ─ compare ─ signal ─ who is gone ─┬─ (full) first positions, proving, sweep, floor
+ *                                                                            └─ report
+ *
+ * A pass lists every directory but stats only the files that the schedule says are due; a full one stats all. Metadata calls are taken
+ * from a budget. The lease lets one node pass at a time; a coordinator that errors means run, not skip.
+ */
+
+import type { Budget } from '../core/schedule.ts'
+import { isDue, isFullDue, openBudget, takeTokens, worstDetectionMs } from '../core/schedule.ts'
+import { decodePosition } from '../core/position.ts'
+import { isGleanerError } from '../errors.ts'
+import type { FileStat } from '../ports/files.ts'
+import type { RootContext } from './context.ts'
+import type { Entry } from './entries.ts'
+import { isSameStat } from './entries.ts'
+import { openFullPass } from './full-pass.ts'
+import type { Worker } from './work.ts'
+
+const directoriesAtOnce = 64
+const filesAtOnce = 1000
+/** The worker's queue is let run down to this before more is signalled. */
+const backlogMax = 5000
+const missesBeforeGone = 2
+
+export interface PassOptions {
+  full: boolean
+  /** Pass without the lease: for `gleaner reconcile`. */
+  alone: boolean
+}
+
+export interface PassReport {
+  ran: boolean
+  files: number
+  bytes: number
+  signalled: number
+}
+
+export interface Reconciler {
+  /** One pass. `ran: false` if another node holds the lease, or the root does not answer. Throws what is no fault of the root. */
+  pass(options?: Partial<PassOptions>): Promise<PassReport>
+  /** Asks for the next pass to be a full one: events were lost. */
+  askFull(): void
+  readonly lastPassMs: number | null
+}
+
+interface Pass {
+  context: RootContext
+  worker: Worker
+  full: boolean
+  remote: boolean
+  nowMs: number
+  spend(calls: number): Promise<void>
+  report: PassReport
+  /** Every file listed, with its size where this pass asked for it. */
+  seen: Map<string, number>
+  /** Directories whose contents could not be told: nothing in them is gone. */
+  unread: string[]
+}
+
+export function openReconciler(context: RootContext, worker: Worker): Reconciler {
+  const { root, clock, telemetry } = context
+  const holder = `${context.node}:${context.random().slice(0, 8)}`
+  const policy = { everyMs: root.reconcile.everyMs, fullEveryMs: root.reconcile.fullEveryMs }
+  const finishFullPass = openFullPass(context, worker)
+  let budget: Budget = openBudget(clock.monotonicMs(), root.reconcile.metadataPerSecondMax)
+  let lastFullMs: number | null = null
+  let lastPassMs: number | null = null
+  let longestMs = 0
+
+  const spend = async (calls: number): Promise<void> => {
+    for (let left = calls; left > 0; ) {
+      const ask = { nowMs: clock.monotonicMs(), ratePerSecond: root.reconcile.metadataPerSecondMax, wanted: left }
+      const granted = takeTokens(budget, ask)
+      budget = granted.budget
+      left -= granted.taken
+      if (granted.waitMs > 0) await clock.delay(granted.waitMs)
+    }
+    telemetry.metadataCalls(root.name, calls)
+  }
+
+  const pass: Reconciler['pass'] = async (options = {}) => {
+    const report: PassReport = { ran: false, files: 0, bytes: 0, signalled: 0 }
+    const startMs = clock.monotonicMs()
+    try {
+      const mount = await context.files.mount()
+      worker.setRemote(root.remote ?? mount.remote)
+    } catch (error) {
+      if (!isGleanerError(error, 'root-unavailable', 'root-stalled')) throw error
+      telemetry.rootUp(root.name, false, error.message)
+      return report
+    }
+    if (!options.alone && !(await mayPass(context, holder))) return report
+    const full = options.full ?? isFullDue(lastFullMs, startMs, policy)
+    const one: Pass = { context, worker, full, remote: worker.remote(), nowMs: startMs, spend, report, seen: new Map(), unread: [] }
+    const startedAt = await context.store.nowMs().catch(() => null)
+    try {
+      await walk(one)
+      await context.files.mount()
+      await dropMissing(one)
+      if (full) await finishFullPass({ report, startedAt, sizes: one.seen, alone: options.alone ?? false })
+    } catch (error) {
+      if (!isGleanerError(error, 'root-unavailable', 'root-stalled')) throw error
+      telemetry.rootUp(root.name, false, error.message)
+      return report
+    }
+    if (full) lastFullMs = startMs
+    lastPassMs = clock.monotonicMs()
+    longestMs = Math.max(lastPassMs - startMs, full ? 0 : longestMs)
+    telemetry.rootUp(root.name, true)
+    const cost = { files: report.files, metadataPerSecondMax: root.reconcile.metadataPerSecondMax, passMs: longestMs }
+    const facts = { full, files: report.files, signalled: report.signalled, ms: lastPassMs - startMs }
+    telemetry.pass(root.name, { ...facts, worstDetectionMs: worstDetectionMs(policy, cost) })
+    return { ...report, ran: true }
+  }
+
+  return {
+    pass,
+    askFull() {
+      lastFullMs = null
+    },
+    get lastPassMs() {
+      return lastPassMs
+    },
+  }
+}
+
+/** A coordinator that errors means run, not skip. */
+async function mayPass(context: RootContext, holder: string): Promise<boolean> {
+  if (!context.feed) return true
+  const { root } = context
+  const ttlMs = Math.max(5000, 3 * root.reconcile.everyMs)
+  return context.feed.lease(root.name, holder, ttlMs).catch(() => true)
+}
+
+async function walk(one: Pass): Promise<void> {
+  const { context, spend } = one
+  const due: string[] = []
+  const waiting = ['']
+  while (waiting.length > 0) {
+    const batch = waiting.splice(0, directoriesAtOnce)
+    await spend(batch.length)
+    for (const listing of await context.files.list(batch)) {
+      if (listing.error !== undefined) one.unread.push(listing.directory)
+      waiting.push(...listing.directories)
+      for (const path of listing.files) {
+        if (!context.root.includes(path)) continue
+        one.report.files++
+        one.seen.set(path, 0)
+        if (isPathDue(one, path)) due.push(path)
+      }
+      while (due.length >= filesAtOnce) await compare(one, due.splice(0, filesAtOnce))
+    }
+  }
+  await compare(one, due)
+}
+
+function isPathDue({ context, worker, nowMs, full }: Pass, path: string): boolean {
+  const entry = worker.entries.get(path)
+  if (!entry?.stat || !entry.quiet || entry.revisitMs <= nowMs) return true
+  const { everyMs, fullEveryMs } = context.root.reconcile
+  return isDue({ lastChangedMs: entry.changedMs, lastLookedMs: entry.lookedMs }, { nowMs, full }, { everyMs, fullEveryMs })
+}
+
+/** Sizes against heads, heads against positions. */
+async function compare(one: Pass, paths: string[]): Promise<void> {
+  if (paths.length === 0) return
+  const { context, worker, report, spend } = one
+  await spend(paths.length)
+  const { stats } = await context.files.stat(paths, { fresh: one.remote })
+  const entries = paths.map((path) => worker.entries.get(path))
+  const published = await publishedOf(context, worker, entries)
+  for (const [index, path] of paths.entries()) {
+    const stat = stats[index]
+    if (!stat) continue
+    report.bytes += stat.size
+    one.seen.set(path, stat.size)
+    if (isUnchanged(one, { stat, entry: entries[index], published: published[index] ?? null })) continue
+    report.signalled++
+    worker.signal({ path, cause: 'reconcile' })
+  }
+  while (worker.busy > backlogMax) await context.clock.delay(20)
+}
+
+function isUnchanged(one: Pass, { stat, entry, published }: { stat: FileStat; entry: Entry | undefined; published: number | null }): boolean {
+  if (!entry?.stat) return false
+  entry.missed = 0
+  const same = isSameStat(entry.stat, stat)
+  if (!same && entry.quiet) one.worker.saw('reconcile')
+  if (!same || !entry.quiet || entry.revisitMs <= one.nowMs) return false
+  entry.lookedMs = one.nowMs
+  if (entry.source === null || entry.state === 'behind' || entry.state === 'truncated') return true
+  const head = one.worker.ledger.known(entry.source)
+  return head !== null && (published === null || published >= Math.max(head.end, entry.published))
+}
+
+/**
+ * How far the source of each entry is published, by Redis; null where that cannot or need not be told. An absent position counts as
+ * published up to the head if the head was stored by the floor, else as not published.
+ */
+async function publishedOf(context: RootContext, worker: Worker, entries: (Entry | undefined)[]): Promise<(number | null)[]> {
+  const { feed, root } = context
+  if (!feed || !worker.epochs) return []
+  try {
+    worker.epochs.forget()
+    const epoch = await worker.epochs.current()
+    if (epoch.state !== 'open') return []
+    const sources = entries.map((entry) => entry?.source ?? '')
+    const texts = await feed.positions(root.name, sources)
+    return sources.map((source, index) => {
+      if (source === '') return null
+      const position = decodePosition(texts[index] ?? '')
+      if (position) return position.published
+      const head = worker.ledger.known(source)
+      return head && head.storedAtMs <= epoch.floorMs ? head.end : 0
+    })
+  } catch (error) {
+    if (!isGleanerError(error)) throw error
+    context.telemetry.trouble(error, { root: root.name, role: 'reconcile' })
+    return []
+  }
+}
+
+/** A path that two passes in a row did not list is gone; its source is gone with its last file. */
+async function dropMissing(one: Pass): Promise<void> {
+  const { worker, seen, unread } = one
+  for (const entry of worker.entries.all()) {
+    if (seen.has(entry.path) || unread.some((directory) => directory === '' || entry.path.startsWith(`${directory}/`))) continue
+    entry.missed++
+    if (entry.missed >= missesBeforeGone) await drop(one, entry)
+  }
+}
+
+async function drop({ worker }: Pass, entry: Entry): Promise<void> {
+  const { source, seen, path } = entry
+  worker.entries.delete(path)
+  if (source === null || worker.entries.holders(source).length > 0) return
+  const head = await worker.ledger.last(source)
+  if (head && worker.publisher) await worker.catchUp(source)
+  if (seen <= (head?.end ?? 0)) return
+  const detail = `${seen} bytes were seen and ${head?.end ?? 0} archived before its last file was gone`
+  await worker.journal.record({ kind: 'vanished', source, path, start: head?.end ?? 0, end: seen, detail })
+}
