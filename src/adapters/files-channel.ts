@@ -116,8 +116,8 @@ export class Channel {
   }
 
   private broke(cause: unknown): void {
-    if (this.state === 'closed') return
     this.worker = null
+    if (this.state === 'closed') return
     this.state = 'starting'
     this.rejectAll('internal', `its thread broke: ${messageOf(cause) ?? ''}`)
   }

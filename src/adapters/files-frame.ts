@@ -3,7 +3,11 @@ import { constants, zstdCompressSync } from 'node:zlib'
 
 export function compressFrame(raw: Uint8Array, level: number): Uint8Array<ArrayBuffer> {
   // One output chunk that holds any result (ZSTD_COMPRESSBOUND): with the default 16 KiB the calls cost more than the work.
-  const chunkSize = raw.length + (raw.length >>> 8) + 1024
+  const chunkSize = 64 * 1024 + raw.length + (raw.length >>> 8)
   const params = { [constants.ZSTD_c_compressionLevel]: level }
-  return new Uint8Array(zstdCompressSync(raw, { chunkSize, params }))
+  const out = zstdCompressSync(raw, { chunkSize, params })
+  const bytes = new Uint8Array(out)
+  // The chunk is freed now; left to the collector, hundreds of 1 MiB pile up. (Memory of another size is Node's shared pool.)
+  if (out.buffer instanceof ArrayBuffer && out.buffer.byteLength === chunkSize) out.buffer.transfer(0)
+  return bytes
 }

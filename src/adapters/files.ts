@@ -129,26 +129,27 @@ type Collecting = ReturnType<typeof collect>
 
 /** Frames of one call, which come in any order, perhaps with dropped ones after the last that counts. */
 function collect() {
-  const frames: (Uint8Array | undefined)[] = []
-  let missing: number | null = null
+  const frames = new Map<number, Uint8Array>()
+  let wanted = Number.POSITIVE_INFINITY
   const { promise, resolve, reject } = Promise.withResolvers<Uint8Array[]>()
+  // A failure may come before anybody waits.
   promise.catch(() => undefined)
+  function check(): void {
+    if (frames.size < wanted) return
+    const taken = Array.from({ length: wanted }, (_, index) => frames.get(index))
+    if (taken.every((frame) => frame !== undefined)) resolve(taken)
+  }
   return {
     add(index: number, bytes: Uint8Array) {
-      frames[index] = bytes
-      if (missing !== null && index < missing) check(missing)
+      frames.set(index, bytes)
+      check()
     },
     take(count: number) {
-      missing = count
-      check(count)
+      wanted = count
+      check()
       return promise
     },
     fail: reject,
-  }
-
-  function check(count: number): void {
-    const taken = frames.slice(0, count)
-    if (taken.length === count && taken.every((frame) => frame !== undefined)) resolve(taken)
   }
 }
 
@@ -192,9 +193,16 @@ function segmentOf(segment: ThreadSegment, compressed: Uint8Array[]): SegmentBod
     ...facts,
     firstLine: buffer(firstLine),
     lastLine: buffer(lastLine),
-    frames: frames.length === 1 ? buffer(frames[0] as Uint8Array) : Buffer.concat(frames),
     table: raw.map((size, index) => ({ compressed: (frames[index] as Uint8Array).length, raw: size })),
+    frames: joinFrames(frames),
   }
+}
+
+/** One buffer; the parts are freed now, since the collector would leave a segment's worth or more of them lying. */
+function joinFrames(frames: Uint8Array[]): Buffer {
+  const joined = Buffer.concat(frames)
+  for (const frame of frames) (frame.buffer as ArrayBuffer).transfer(0)
+  return joined
 }
 
 function buffer(bytes: Uint8Array): Buffer {

@@ -1,0 +1,183 @@
+/**
+ * What must hold when all is quiet:
+ *
+ *  - chains are whole, objects hold what their headers say
+ *  - each source's archive is what was written to one file, with a revision wherever a lie was archived
+ *  - everything that was written is archived; without lasting lies, once
+ *  - nothing is published twice in one Redis history, `seq` has no gap, every entry is of the epoch in force
+ *  - everything archived is published, as it was written, or a revision entry says what stands
+ *  - without lasting lies there is nothing to revise
+ */
+
+import type { MemoryFeed } from '../../src/adapters/memory-feed.ts'
+import { chainOf } from '../../src/core/chain.ts'
+import { sha256 } from '../../src/core/hash.ts'
+import { framesOf, parseSegmentKey, readHeader } from '../../src/core/segment.ts'
+import type { Store } from '../../src/ports/store.ts'
+import { listAll } from '../../src/roles/ledger.ts'
+import type { Node, Shared } from './node.ts'
+import type { Scenario } from './run.ts'
+import type { Stream, World } from './world.ts'
+
+interface Parts {
+  world: World
+  store: Store
+  feed: MemoryFeed | null
+  nodes: Node[]
+  scenario: Scenario
+  shared: Shared
+}
+
+interface Source {
+  id: string
+  bytes: Buffer
+  /** With the last revision of each segment in its place. */
+  revised: Buffer
+  stream: Stream | null
+}
+
+export async function check(parts: Parts): Promise<{ problems: string[]; archived: number; published: number }> {
+  const problems: string[] = []
+  const sources = await readArchive(parts, problems)
+  checkSources(parts, sources, problems)
+  checkWritten(parts, sources, problems)
+  const published = parts.feed ? checkFeed(parts, { feed: parts.feed, sources, problems }) : 0
+  const archived = sources.reduce((sum, source) => sum + source.bytes.length, 0)
+  return { problems, archived, published }
+}
+
+async function readArchive({ store, world }: Parts, problems: string[]): Promise<Source[]> {
+  const sources = new Map<string, Source & { chain: string; parts: Map<number, Buffer> }>()
+  for (const { key } of await listAll(store, 'evidence/segments/r/')) {
+    const place = parseSegmentKey(key)
+    const object = await store.get(key)
+    if (!place || !object) continue
+    const source = sources.get(place.source) ?? { id: place.source, bytes: Buffer.alloc(0), revised: Buffer.alloc(0), stream: null, chain: place.source, parts: new Map<number, Buffer>() }
+    sources.set(place.source, source)
+    const header = readHeader(object.body, key)
+    const raw = Buffer.concat([...framesOf(object.body, key)].map((frame) => frame.bytes))
+    if (!header || header.start !== source.bytes.length) problems.push(`${key}: starts at ${header?.start}, the source ends at ${source.bytes.length}`)
+    else if (sha256(raw) !== header.sha256) problems.push(`${key}: sha256`)
+    else if (chainOf(source.chain, header) !== header.chain) problems.push(`${key}: chain`)
+    source.bytes = Buffer.concat([source.bytes, raw])
+    source.parts.set(place.start, raw)
+    source.chain = header?.chain ?? ''
+  }
+  for (const { key } of await listAll(store, 'evidence/revisions/r/')) {
+    const [, , , id, name] = key.split('/')
+    const object = await store.get(key)
+    const source = sources.get(id ?? '')
+    if (!object || !source) continue
+    source.parts.set(Number(name?.slice(0, 16)), Buffer.concat([...framesOf(object.body, key)].map((frame) => frame.bytes)))
+  }
+  for (const source of sources.values()) {
+    source.revised = Buffer.concat([...source.parts.entries()].sort((a, b) => a[0] - b[0]).map(([, raw]) => raw))
+    source.stream = world.streams.find((stream) => isPrefix(source.revised, stream.bytes)) ?? null
+  }
+  return [...sources.values()]
+}
+
+function isPrefix(part: Buffer, whole: Buffer): boolean {
+  return part.length <= whole.length && part.equals(whole.subarray(0, part.length))
+}
+
+function checkSources({ scenario }: Parts, sources: Source[], problems: string[]): void {
+  const lasting = scenario.stickyLies > 0
+  for (const source of sources) {
+    if (!source.stream && !lasting) problems.push(`${source.id} (${source.bytes.length} bytes) is not what was written to any file`)
+    if (!lasting && !source.bytes.equals(source.revised)) problems.push(`${source.id} was revised, and nothing lied for long`)
+  }
+  if (lasting) return
+  for (const [index, one] of sources.entries()) {
+    for (const other of sources.slice(index + 1)) {
+      if (one.stream && one.stream === other.stream) problems.push(`${one.id} and ${other.id} are both stream ${one.stream.id}`)
+    }
+  }
+}
+
+/** Every complete line of every stream is archived. A file that is the beginning of another counts as that one. */
+function checkWritten({ world }: Parts, sources: Source[], problems: string[]): void {
+  for (const stream of world.streams) {
+    const whole = stream.bytes.subarray(0, stream.bytes.lastIndexOf(10) + 1)
+    if (whole.length === 0 || sources.some((source) => isPrefix(whole, source.revised))) continue
+    if (world.streams.some((other) => other !== stream && isPrefix(whole, other.bytes))) continue
+    const best = Math.max(0, ...sources.filter((source) => source.stream === stream).map((source) => source.revised.length))
+    problems.push(`stream ${stream.id}: ${whole.length} bytes were written, ${best} are archived`)
+  }
+}
+
+interface FeedParts {
+  feed: MemoryFeed
+  sources: Source[]
+  problems: string[]
+}
+
+interface Published {
+  kind: string
+  source: string
+  start: number
+  end: number
+  epoch: string
+  seq: number
+  revision: string
+  raw: Buffer | null
+}
+
+function checkFeed({ scenario }: Parts, { feed, sources, problems }: FeedParts): number {
+  const entries = feed.records('r').map(({ fields }) => publishedOf(fields))
+  const epochs = [...new Set(entries.map((entry) => entry.epoch))]
+  if (scenario.rollbacks) return entries.length
+  if (epochs.length > 1) problems.push(`the stream holds entries of ${epochs.length} epochs`)
+  const seen = new Set<string>()
+  for (const [index, entry] of entries.entries()) {
+    if (entry.seq !== index + 1) problems.push(`seq ${entry.seq} follows ${index}`)
+    const key = `${entry.source} ${entry.start}`
+    if (entry.kind !== 'record') continue
+    if (seen.has(key)) problems.push(`record ${key} was published twice`)
+    seen.add(key)
+  }
+  for (const source of sources) checkSource(source, { scenario, entries: entries.filter((entry) => entry.source === source.id), problems })
+  for (const entry of entries) {
+    if (!sources.some((source) => source.id === entry.source)) problems.push(`a record of ${entry.source}, which is not in the archive`)
+  }
+  checkAnnouncements({ feed, problems })
+  return entries.length
+}
+
+/** Records lie side by side up to the source's end, as archived; or a revision entry covers them. */
+function checkSource(source: Source, { scenario, entries, problems }: { scenario: Scenario; entries: Published[]; problems: string[] }): void {
+  const records = entries.filter((entry) => entry.kind === 'record').sort((a, b) => a.start - b.start)
+  const revisions = entries.filter((entry) => entry.kind === 'revision')
+  const startsWhole = scenario.since === 'all' && !scenario.wipes
+  let at = startsWhole ? 0 : (records[0]?.start ?? source.bytes.length)
+  for (const record of records) {
+    const revised = revisions.some((one) => one.start <= record.start && record.end <= one.end)
+    const gapRevised = revisions.some((one) => one.start <= at && record.start <= one.end)
+    if (record.start !== at && !gapRevised) problems.push(`${source.id}: published to ${at}, then from ${record.start}`)
+    at = Math.max(at, record.end)
+    const same = record.raw?.equals(source.revised.subarray(record.start, record.end)) ?? false
+    if (!same && !revised) problems.push(`${source.id} ${record.start}-${record.end}: published other bytes than stand, and nothing says so`)
+  }
+  const end = Math.max(at, ...revisions.map((one) => one.end))
+  if (end < source.bytes.length) problems.push(`${source.id}: archived to ${source.bytes.length}, published to ${at}`)
+  if (scenario.stickyLies === 0 && revisions.length > 0) problems.push(`${source.id}: a revision entry, and nothing lied for long`)
+}
+
+function checkAnnouncements({ feed, problems }: { feed: MemoryFeed; problems: string[] }): void {
+  const keys = feed.segments('r').map(({ fields }) => fields['key']?.toString() ?? '')
+  if (new Set(keys).size !== keys.length) problems.push('a segment was announced twice')
+}
+
+function publishedOf(fields: Record<string, Buffer>): Published {
+  const text = (name: string): string => fields[name]?.toString() ?? ''
+  return {
+    kind: text('kind'),
+    source: text('source'),
+    start: Number(text('start')),
+    end: Number(text('end')),
+    epoch: text('epoch'),
+    seq: Number(text('seq')),
+    revision: text('revision'),
+    raw: fields['raw'] ?? null,
+  }
+}
