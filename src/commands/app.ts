@@ -28,8 +28,8 @@ export interface App {
 
   /** The configuration in force, read at the first call. Throws `config-*`, `usage`. */
   config(): Promise<Config>
-  /** Flags that replace a configuration file, or go over it; before the first `config`. */
-  useFlags(flags: ConfigFlags): void
+  /** Flags that replace a configuration file or go over it, or another file to read; before the first `config`. */
+  useFlags(flags: ConfigFlags & { file?: string }): void
   /** Reads the configuration again (SIGHUP) and takes it if it is good, else throws and the old one stays. What is open stays open. */
   reload(): Promise<Config>
   /** The configured roots, or the named one. Throws `not-found`, listing the names. */

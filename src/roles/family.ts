@@ -18,16 +18,21 @@ interface Question {
 
 /** Whether some member other than `path` reaches the candidate's head with its last witness. */
 export async function isHeldElsewhere(question: Question, candidate: Candidate, path: string): Promise<boolean> {
+  return (await holderOf(question, candidate, path)) !== null
+}
+
+/** The first such member, or null. */
+export async function holderOf(question: Question, candidate: Candidate, path: string): Promise<string | null> {
   const { entries } = question
   const holders = entries.holders(candidate.id).filter((other) => other !== path)
   for (const other of holders.slice(0, membersMax)) {
-    if (await holds(question, candidate, other)) return true
+    if (await holds(question, candidate, other)) return other
   }
   const members = await membersOnDisk(question, path)
   for (const other of members.filter((one) => one !== path && !holders.includes(one)).slice(0, membersMax)) {
-    if (await holds(question, candidate, other)) return true
+    if (await holds(question, candidate, other)) return other
   }
-  return false
+  return null
 }
 
 /** The size of `path` if it reaches the candidate's head with its last witness, else null. */

@@ -15,12 +15,15 @@
 
 import { LruMap } from '../core/lru.ts'
 import type { Ahead, Position } from '../core/position.ts'
-import { decodePosition, encodePosition, foldRecord, publishedAhead } from '../core/position.ts'
+import { decodePosition, encodePosition, foldRecord, lastAhead, publishedAhead } from '../core/position.ts'
+import { sha256 } from '../core/hash.ts'
 import type { Entry } from '../formats/entry.ts'
 import { recordEntry } from '../formats/entry.ts'
 import type { Framed } from '../formats/format.ts'
 import { frame } from '../formats/format.ts'
 import type { Epoch, Feed } from '../ports/feed.ts'
+import { archivedRecords, revisionEntry } from './archived-records.ts'
+import type { Revised } from './archived-records.ts'
 import type { RootContext } from './context.ts'
 import type { EpochKeeper } from './epoch.ts'
 import type { Ledger, Mark } from './ledger.ts'
@@ -42,14 +45,14 @@ export interface PublishJob {
 }
 
 export interface Publisher {
-  /** How far the source is published now, or null while nothing may be (a starting epoch). From Redis, not from a cache. */
-  position(source: string): Promise<Position | null>
   /** The position as last heard of; null: not known here. May be stale. */
   cached(source: string): Position | null
+  /** As `cached`, but asks Redis where nothing is known; null: there is none. Throws `redis-*`. */
+  standing(source: string): Promise<Position | null>
   /** Publishes what there is to publish; gives how far that is, or null while nothing may be published. Throws `redis-*`, `store-*`. */
   publish(job: PublishJob): Promise<Position | null>
   /** An entry that tells of a revision object. Delivered at least once: its key deduplicates. */
-  announceRevision(job: { source: string; path: string; family: string; start: number; end: number; revision: number; object: string }): Promise<void>
+  announceRevision(revised: Revised): Promise<void>
 }
 
 interface Step {
@@ -76,11 +79,6 @@ export function openPublisher(context: RootContext, parts: { feed: Feed; ledger:
     if (text) texts.set(source, text)
     else texts.delete(source)
     return text ?? null
-  }
-
-  const position: Publisher['position'] = async (source) => {
-    const epoch = await epochs.current()
-    return epoch.state === 'open' ? effective(source, epoch, await fetch(source)) : null
   }
 
   /** One compare-and-set. */
@@ -122,8 +120,8 @@ export function openPublisher(context: RootContext, parts: { feed: Feed; ledger:
   }
 
   return {
-    position,
     cached: (source) => decodePosition(texts.get(source) ?? ''),
+    standing: async (source) => decodePosition(texts.get(source) ?? (await fetch(source)) ?? ''),
     publish,
     async announceRevision(job) {
       for (let attempt = 0; attempt < contentionMax; attempt++) {
@@ -131,7 +129,7 @@ export function openPublisher(context: RootContext, parts: { feed: Feed; ledger:
         if (epoch.state !== 'open') return
         const expected = await fetch(job.source)
         const next = await effective(job.source, epoch, expected)
-        const step: Step = { next, entries: [revisionEntry(context, job)], announcements: [], framed: [] }
+        const step: Step = { next, entries: [revisionEntry(context.root, job)], announcements: [], framed: [] }
         const stands = await commit(job.source, epoch, { expected, step })
         if (stands === encodePosition(next)) return
       }
@@ -151,7 +149,7 @@ async function nextStep(context: RootContext, ledger: Ledger, { job, before }: {
   }
   const from = start.next.published
   const archived = from < job.head.end
-  const framed = archived ? await framedFromArchive(context, ledger, { job, from }) : framedFromLook(context, job, from)
+  const framed = archived ? await framedFromArchive(context, ledger, { job, from }) : framedFromLook(context, job, start.next)
   if (framed.length > 0) {
     start.framed = framed
     start.entries = [...start.entries, ...framed.map((one) => entryOf(context, job, one))]
@@ -163,32 +161,36 @@ async function nextStep(context: RootContext, ledger: Ledger, { job, before }: {
   return changed ? start : null
 }
 
-function framedFromLook(context: RootContext, job: PublishJob, from: number): Framed[] {
+/** What lies beyond the position, if the look shows what was published before it as well. */
+function framedFromLook(context: RootContext, job: PublishJob, before: Position): Framed[] {
   const { ahead } = job
-  if (!ahead || from < ahead.start || from >= ahead.start + ahead.bytes.length) return []
+  const from = before.published
+  if (!ahead || from < ahead.start || from >= ahead.start + ahead.bytes.length || agreement(before, ahead) !== 'agrees') return []
   const { root } = context
   const options = { offset: from, recordBytesMax: root.limits.lineBytesMax, final: false }
   return firstBatch(frame(root.format, ahead.bytes.subarray(from - ahead.start), options))
 }
 
-/** One batch of whole records from the archive. Readers do not join across an incomplete tail. */
+/** One batch of whole records from the archive. */
 async function framedFromArchive(context: RootContext, ledger: Ledger, { job, from }: { job: PublishJob; from: number }): Promise<Framed[]> {
-  const { root } = context
-  const recordBytesMax = root.limits.lineBytesMax
-  let rest: Buffer = Buffer.alloc(0)
-  let offset = from
-  const records: Framed[] = []
-  for await (const piece of ledger.read(job.source, { start: from, end: job.head.end })) {
-    rest = rest.length === 0 ? piece.bytes : Buffer.concat([rest, piece.bytes])
-    const final = piece.last && piece.mark.tail !== 'complete'
-    const framed = frame(root.format, rest, { offset, recordBytesMax, final })
-    records.push(...framed)
-    const end = framed.at(-1)?.end ?? offset
-    rest = rest.subarray(end - offset)
-    offset = end
-    if (offset - from >= batchBytesMax || records.length >= batchRecordsMax) break
+  const framed: Framed[] = []
+  for await (const { records } of archivedRecords(context.root, ledger, { source: job.source, start: from, end: job.head.end })) {
+    framed.push(...records)
+    if ((framed.at(-1) as Framed).end - from >= batchBytesMax || framed.length >= batchRecordsMax) break
   }
-  return firstBatch(records)
+  return firstBatch(framed)
+}
+
+/**
+ * Whether a file's bytes are those that were published last, ahead of the archive. `unread`: the bytes do not reach that far, or begin
+ * too late.
+ */
+export function agreement(position: Position, ahead: { start: number; bytes: Buffer } | null): 'agrees' | 'differs' | 'unread' {
+  const last = lastAhead(position)
+  if (last === null) return 'agrees'
+  const from = last.end - last.witness.length
+  if (ahead === null || from < ahead.start || last.end > ahead.start + ahead.bytes.length) return 'unread'
+  return sha256(ahead.bytes.subarray(from - ahead.start, last.end - ahead.start)) === last.witness.sha256 ? 'agrees' : 'differs'
 }
 
 function firstBatch(records: Framed[]): Framed[] {
@@ -246,17 +248,12 @@ async function foldArchived(
   ledger: Ledger,
   { job, range, upTo }: { job: PublishJob; range: Ahead; upTo: number },
 ): Promise<{ digest: string | null; boundary: number }> {
-  const { root } = context
-  let rest: Buffer = Buffer.alloc(0)
   let offset = range.start
   let digest = ''
   let atEnd: string | null = null
-  for await (const piece of ledger.read(job.source, { start: range.start, end: job.head.end })) {
-    rest = rest.length === 0 ? piece.bytes : Buffer.concat([rest, piece.bytes])
-    const final = piece.last && piece.mark.tail !== 'complete'
-    for (const { end, raw } of frame(root.format, rest, { offset, recordBytesMax: root.limits.lineBytesMax, final })) {
+  for await (const { records } of archivedRecords(context.root, ledger, { source: job.source, start: range.start, end: job.head.end })) {
+    for (const { end, raw } of records) {
       if (offset < range.end) digest = foldRecord(digest, raw)
-      rest = rest.subarray(end - offset)
       offset = end
       if (offset === range.end) atEnd = digest
       if (offset >= Math.max(range.end, upTo)) return { digest: atEnd, boundary: offset }
@@ -275,32 +272,9 @@ async function revisionEntries(
     const mark = await ledger.header(listed.key, listed.storedAtMs)
     const start = Math.max(range.start, mark.start)
     const end = Math.min(range.end, mark.end)
-    if (start < end) entries.push(revisionEntry(context, { ...job, start, end, revision: 0, object: mark.key }))
+    if (start < end) entries.push(revisionEntry(context.root, { ...job, start, end, revision: 0, object: mark.key }))
   }
   return entries
-}
-
-function revisionEntry(
-  context: RootContext,
-  job: { source: string; path: string; family: string; start: number; end: number; revision: number; object: string },
-): Entry {
-  return {
-    v: '1',
-    kind: 'revision',
-    source: job.source,
-    start: String(job.start),
-    end: String(job.end),
-    revision: String(job.revision),
-    path: job.path,
-    family: job.family,
-    format: context.root.format.name,
-    type: '',
-    time: '',
-    flags: '',
-    error: '',
-    fields: '{}',
-    object: job.object,
-  }
 }
 
 function entryOf({ root }: RootContext, job: PublishJob, framed: Framed): Entry {

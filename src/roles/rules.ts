@@ -33,19 +33,19 @@ export interface Archive {
   random(): string
 }
 
-/** Begins the archive or finds it begun. Throws `archive-newer`, `store-*`. */
+/** Begins the archive or finds it begun, to write to it. Throws `archive-newer`, `store-*`. */
 export async function openArchive({ store, clock, random }: Archive): Promise<StoreFile> {
-  const there = await readArchive(store)
-  if (there) return there
+  const there = await store.get(storeKey)
+  if (there) return checkedStore(there.body, 'write')
   const body = bytesOf({ v: version, reader: version, id: random() } satisfies StoreFile)
   const committed = await commit(store, clock, { key: storeKey, body, isOurs: (object) => object.equals(body) })
-  return checkedStore(committed.by === 'us' ? body : committed.object.body)
+  return checkedStore(committed.by === 'us' ? body : committed.object.body, 'write')
 }
 
 /** What `store.json` says, or null where the archive has not been begun. Throws `archive-newer`, `store-*`. */
 export async function readArchive(store: Store): Promise<StoreFile | null> {
   const object = await store.get(storeKey)
-  return object && checkedStore(object.body)
+  return object && checkedStore(object.body, 'read')
 }
 
 /**
@@ -108,10 +108,11 @@ function checked(frozen: RootRules, wanted: RootRules): ReturnType<typeof compar
   throw new GleanerError('rules-frozen', { operation: 'open root', subject: wanted.root, message: difference.refused.join('; ') })
 }
 
-function checkedStore(body: Buffer): StoreFile {
+/** A reader needs the version that `reader` names; a writer must know all that may be there. */
+function checkedStore(body: Buffer, use: 'read' | 'write'): StoreFile {
   const found = parsed(body, storeKey) as StoreFile
-  if (found.reader <= version && found.v <= version) return found
-  const message = `its format is ${found.v}, this Gleaner writes ${version}`
+  if (version >= (use === 'read' ? found.reader : Math.max(found.v, found.reader))) return found
+  const message = `its format is ${found.v}, this Gleaner knows ${version}`
   throw new GleanerError('archive-newer', { operation: 'open archive', subject: storeKey, message })
 }
 

@@ -11,9 +11,11 @@
  * the visit ends with the time to come back (settling.ts). Archiving and publishing are in advance.ts.
  */
 
+import { lastAhead } from '../core/position.ts'
 import { age, readableNow, unseen } from '../core/settle.ts'
 import type { Look } from '../ports/files.ts'
 import { advance } from './advance.ts'
+import { disputeOf } from './dispute.ts'
 import type { RootContext } from './context.ts'
 import type { Entries, Entry } from './entries.ts'
 import { isSameStat } from './entries.ts'
@@ -21,7 +23,7 @@ import { isHeldElsewhere } from './family.ts'
 import type { Journal } from './journal.ts'
 import type { Ledger, Mark } from './ledger.ts'
 import type { Publisher } from './publish.ts'
-import type { Evidence, Resolution } from './resolve.ts'
+import type { Evidence, Resolved } from './resolve.ts'
 import { confirm, evidenceOf, lookRequest, probesOf, resolve } from './resolve.ts'
 import { behind, isFinal, isOlder, quiet, settleMs, tellRewritten, untilBelieved, untilFinalMs } from './settling.ts'
 import type { Throttle } from './throttle.ts'
@@ -36,6 +38,8 @@ export interface VisitParts {
   prove(path: string, marks: Mark[], options: { atOnce: boolean }): void
   /** Whether the prover still has something to say of a source. */
   isProving(source: string): boolean
+  /** Visits another path soon, and archives what is complete of it whatever its age. */
+  visitFirst(path: string): void
 }
 
 export interface VisitReason {
@@ -84,39 +88,70 @@ export async function visit(
   const fresh = at.remote && !at.reason.local
   const one: Visit = { context, parts, ...at, fresh, nowMs: context.clock.monotonicMs() }
   const { entry } = at
+  const before = { source: entry.source, ino: entry.stat?.ino ?? null }
   entry.quiet = false
-  const known = await lookAtKnown(one)
-  if (known) return advance(one, known)
+  const mark = entry.source === null ? null : parts.ledger.known(entry.source)
+  const known = mark ? await lookAt(one, { mark, c0: entry.c0, evidence: evidenceOf(entry.c0, mark) }) : null
+  if (known) return goOn(one, known, before)
+  return act(one, await identify(one, null), before)
+}
+
+interface Before {
+  source: string | null
+  ino: bigint | null
+}
+
+/** Resolves the path afresh; `not` is a source that it is known not to be. */
+async function identify(one: Visit, not: string | null): Promise<Resolved> {
+  const { context, parts, entry, fresh } = one
   const resolved = await resolve(context, parts.ledger, {
     path: entry.path,
     whole: isFinal(one),
     nulsCount: isOlder(one, entry.blurredSinceMs, context.root.settle.tailMs),
     fresh,
+    not,
     heldElsewhere: (candidate) => isHeldElsewhere({ context, entries: parts.entries, fresh }, candidate, entry.path),
   })
   note(one, resolved.look)
-  return act(one, resolved.resolution, resolved.look)
+  return resolved
 }
 
-/** One look at the path's known source that also reads what may be published; null if it is not, or no longer, that source. */
-async function lookAtKnown(one: Visit): Promise<Found | null> {
+/** One look at a source's file that also reads what may be published; null if it is not, or no longer, that source. */
+async function lookAt(one: Visit, { mark, c0, evidence }: { mark: Mark; c0: string; evidence: Evidence }): Promise<Found | null> {
   const { context, parts, entry, fresh } = one
-  const mark = entry.source === null ? null : parts.ledger.known(entry.source)
-  if (!mark) return null
-  const evidence = evidenceOf(entry.c0, mark)
   const probes = probesOf(evidence, Number.MAX_SAFE_INTEGER)
-  const from = Math.max(mark.end, parts.publisher?.cached(mark.source)?.published ?? mark.end)
+  const position = parts.publisher?.cached(mark.source) ?? null
+  const published = Math.max(mark.end, position?.published ?? 0)
+  const from = published - (position ? (lastAhead(position)?.witness.length ?? 0) : 0)
   const window = entry.wide ? context.root.limits.lineBytesMax + windowBytes : windowBytes
-  const end = Math.min(from + window, readableNow(entry.aged, { atMs: one.nowMs, settleMs: settleMs(one) }))
+  const end = Math.min(published + window, readableNow(entry.aged, { atMs: one.nowMs, settleMs: settleMs(one) }))
   const wanted = parts.publisher !== null && end > from
   const read = wanted ? { start: from, end, as: 'bytes' as const, lineBytesMax: 0, tail: true, stopAtNul: false } : null
   const look = await context.files.look(entry.path, lookRequest({ probes, read, fresh }))
   if (confirm(evidence, probes, look) !== 'same') return null
   note(one, look)
-  entry.turningSinceMs = null
   entry.behindSinceMs = null
   const ahead = look.bytes === null || look.bytes.length === 0 ? null : { start: from, bytes: look.bytes }
-  return { kind: 'same', id: mark.source, c0: entry.c0, evidence, look, head: mark, ahead }
+  return { kind: 'same', id: mark.source, c0, evidence, look, head: mark, ahead }
+}
+
+/**
+ * A file that fits what is archived may still not be the one whose records were published beyond it: two files can begin alike. One that
+ * disputes those records is not archived as that source while another file agrees with them.
+ */
+async function goOn(one: Visit, found: Found, before: Before): Promise<Visited> {
+  const { entry, parts } = one
+  const isKnown = before.source === found.id && before.ino === found.look.stat.ino
+  const dispute = await disputeOf(one, found, { isKnown })
+  if (dispute.kind === 'none') {
+    entry.turningSinceMs = null
+    return advance(one, found)
+  }
+  if (dispute.kind === 'wait') {
+    if (dispute.other !== null) parts.visitFirst(dispute.other)
+    return { againMs: dispute.againMs }
+  }
+  return act(one, await identify(one, found.id), before)
 }
 
 /** Remembers what a look saw. */
@@ -134,20 +169,20 @@ function note(one: Visit, look: Look): void {
   if (entry.expected && (look.stat.size >= entry.expected.size || nowMs >= entry.expected.untilMs)) entry.expected = null
 }
 
-async function act(one: Visit, resolution: Resolution, look: Look): Promise<Visited> {
+async function act(one: Visit, { resolution, look }: Resolved, before: Before): Promise<Visited> {
   const { parts, entry } = one
   if (resolution.kind === 'none') return unresolved(one, resolution.reason)
   entry.blurredSinceMs = null
   if (resolution.kind === 'behind') return behind(one, resolution)
   const { kind, id, c0, evidence } = resolution
   if (kind === 'same') {
-    const head = parts.ledger.known(id)
-    if (!head) return { againMs: 0 }
-    bind(one, id, c0)
-    if (resolution.matched.sha256 !== head.witness.sha256 || resolution.matched.end !== head.end) {
+    const mark = parts.ledger.known(id)
+    const found = mark ? await lookAt(one, { mark, c0, evidence }) : null
+    if (!mark || !found) return { againMs: Math.max(10, settleMs(one)) }
+    if (resolution.matched.sha256 !== mark.witness.sha256 || resolution.matched.end !== mark.end) {
       parts.prove(entry.path, await marksAfter(parts.ledger, id, resolution.matched.end), { atOnce: true })
     }
-    return advance(one, { kind, id, c0, evidence, look, head, ahead: null })
+    return goOn(one, found, before)
   }
   const waitMs = await untilBelieved(one, look)
   if (waitMs > 0) return { againMs: waitMs }

@@ -81,6 +81,8 @@ interface Waiter {
 
 interface Pending {
   local: boolean
+  /** Archive what is complete, whatever its age. */
+  drain: boolean
   size: number
   failures: number
 }
@@ -112,6 +114,7 @@ export function openWorker(context: RootContext, shared: { inFlight: Throttle })
     inFlight: shared.inFlight,
     prove: (path, marks, options) => prover.add(path, marks, options),
     isProving: (source) => prover.isProving(source),
+    visitFirst: (path) => enqueue(path, { local: false, size: 0, failures: 0, drain: true }),
   }
 
   const pending = new Map<string, Pending>()
@@ -121,12 +124,13 @@ export function openWorker(context: RootContext, shared: { inFlight: Throttle })
 
   /** A waiter waits for each path that had work when it came: until a visit leaves nothing for soon, or some visits did. */
   const tellWaiters = (path: string, againMs: number | null): void => {
+    if (againMs === 0) return
     for (const waiter of waiters) {
       const left = waiter.paths.get(path)
-      if (left === undefined || againMs === 0) continue
-      const isDone = againMs === null || againMs > waiter.withinMs || left <= 1
-      if (isDone) waiter.paths.delete(path)
-      else waiter.paths.set(path, left - 1)
+      if (left === undefined) continue
+      const isSoon = pending.has(path) || (timers.get(path) ?? Number.POSITIVE_INFINITY) - clock.monotonicMs() <= waiter.withinMs
+      if (isSoon && left > 1) waiter.paths.set(path, left - 1)
+      else waiter.paths.delete(path)
     }
     const ready = waiters.filter((waiter) => waiter.paths.size === 0)
     if (ready.length === 0) return
@@ -138,6 +142,7 @@ export function openWorker(context: RootContext, shared: { inFlight: Throttle })
     const before = running.has(path) ? running.get(path) : pending.get(path)
     const merged = {
       local: add.local || (before?.local ?? false),
+      drain: add.drain || (before?.drain ?? false),
       size: Math.max(add.size, before?.size ?? 0),
       failures: Math.max(add.failures, before?.failures ?? 0),
     }
@@ -162,32 +167,31 @@ export function openWorker(context: RootContext, shared: { inFlight: Throttle })
       if (running.size >= visitsAtOnce) return
       pending.delete(path)
       running.set(path, null)
-      void visitPath(path, work).finally(() => {
+      void visitPath(path, work).then((againMs) => {
         const again = running.get(path)
         running.delete(path)
         if (again) pending.set(path, again)
+        tellWaiters(path, againMs)
         pump()
       })
     }
   }
 
-  const visitPath = async (path: string, work: Pending): Promise<void> => {
+  /** Gives when it comes back, as a visit does. Never rejects. */
+  const visitPath = async (path: string, work: Pending): Promise<number | null> => {
     const entry = entries.at(path)
-    if (work.size > 0 && isDone(path, work.size)) {
-      tellWaiters(path, null)
-      return
-    }
+    if (work.size > 0 && isDone(path, work.size)) return null
     if (work.size > (entry.stat?.size ?? 0)) entry.expected = { size: work.size, untilMs: clock.monotonicMs() + root.settle.tailMs }
     try {
-      const reason = { local: work.local, drain: draining }
+      const reason = { local: work.local, drain: draining || work.drain }
       const { againMs } = await visit(context, parts, { entry, reason, remote })
-      const next = { ...work, size: 0, failures: 0 }
+      const next = { ...work, drain: work.drain && againMs === 0, size: 0, failures: 0 }
       if (againMs === 0) enqueue(path, next)
       else if (againMs !== null) later(path, againMs, next)
-      tellWaiters(path, againMs)
+      return againMs
     } catch (error) {
       failed(path, work, error)
-      tellWaiters(path, 1)
+      return null
     }
   }
 
@@ -256,7 +260,7 @@ export function openWorker(context: RootContext, shared: { inFlight: Throttle })
     prover,
     signal({ path, size }, options = {}) {
       if (!isInside(path) || !root.includes(path)) return
-      enqueue(path, { local: options.local ?? false, size: size ?? 0, failures: 0 })
+      enqueue(path, { local: options.local ?? false, size: size ?? 0, failures: 0, drain: false })
     },
     saw(by) {
       heard[by]++

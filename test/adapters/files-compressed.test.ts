@@ -91,5 +91,8 @@ test('a changed file is expanded anew, and no temporary file has a name', async 
     write('a.gz', gzipSync(text))
     t.is((await files.look('a.gz', glance)).beginning.toString(), text)
   }
-  t.deepEqual(readdirSync(tmpdir()).filter((name) => /^gleaner-[0-9a-f]{16}$/.test(name)), [])
+  t.deepEqual(
+    readdirSync(tmpdir()).filter((name) => /^gleaner-[0-9a-f]{16}$/.test(name)),
+    [],
+  )
 })

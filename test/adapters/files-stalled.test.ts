@@ -17,7 +17,7 @@ async function mounted(t: ExecutionContext) {
   mkdirSync(top)
   writeFileSync(join(below, 'a'), 'one\n')
   // Without caches, so that each call reaches the process.
-  const options = ['-f', '-o', 'attr_timeout=0,entry_timeout=0,fsname=first']
+  const options = ['-f', '-o', 'attr_timeout=0,entry_timeout=0']
   const server = spawn('bindfs', [...options, below, top], { stdio: 'ignore' })
   const unmount = () => execFileSync('fusermount3', ['-u', '-z', top])
   await isMounted(top)
@@ -52,10 +52,15 @@ test.serial('a root that hangs is stalled, others go on, and it recovers', async
   const { below, top, server } = await mounted(t)
   const hung = open(t, 'hung', top)
   const healthy = open(t, 'healthy', below)
-  t.like(await hung.mount(), { source: 'first', remote: true })
+  t.like(await hung.mount(), { source: below, remote: true })
   t.is((await hung.look('a', glance)).stat.size, 4)
   server.kill('SIGSTOP')
-  const calls = [hung.look('a', glance), hung.list(['']), hung.stat(['a'], { fresh: true }), hung.look('a', reading({}))]
+  const calls = [
+    hung.look('a', glance),
+    hung.list(['']),
+    hung.stat(['a'], { fresh: true }),
+    hung.look('a', reading({})),
+  ]
   const others = healthy.look('a', glance)
   for (const call of calls) await rejects(t, call, 'root-stalled')
   await rejects(t, hung.mount(), 'root-stalled')
@@ -83,7 +88,7 @@ test.serial('a stuck thread is told at the close', async (t) => {
 })
 
 test.serial('an unmounted root is unavailable, though its bare directory answers', async (t) => {
-  const { top, below, unmount, server } = await mounted(t)
+  const { parent, top, below, unmount, server } = await mounted(t)
   const files = open(t, 'mounted', top)
   await files.mount()
   unmount()
@@ -99,12 +104,12 @@ test.serial('an unmounted root is unavailable, though its bare directory answers
   for (const call of calls) await rejects(t, call(), 'root-unavailable')
   rmSync(join(top, 'a'))
   // Another filesystem at the same place is not it either.
-  const other = spawn('bindfs', ['-f', '-o', 'fsname=second', below, top], { stdio: 'ignore' })
+  const other = spawn('bindfs', ['-f', parent, top], { stdio: 'ignore' })
   await isMounted(top)
   await rejects(t, files.look('a', glance), 'root-unavailable')
   unmount()
   await once(other, 'exit')
-  const again = spawn('bindfs', ['-f', '-o', 'fsname=first', below, top], { stdio: 'ignore' })
+  const again = spawn('bindfs', ['-f', below, top], { stdio: 'ignore' })
   await isMounted(top)
   t.is((await files.look('a', glance)).stat.size, 4)
   await files.close()

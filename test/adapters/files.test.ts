@@ -1,6 +1,16 @@
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { appendFileSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -53,7 +63,10 @@ test('no symlink leads out of the root, and one that stays inside is followed on
   t.is((await files.look('in/file', glance)).stat.size, 1)
   for (const fresh of [false, true]) {
     const { stats, errors } = await files.stat(['out/secret', 'link', 'in/file'], { fresh })
-    t.deepEqual(stats.map((stat) => stat?.size ?? null), [null, null, 1])
+    t.deepEqual(
+      stats.map((stat) => stat?.size ?? null),
+      [null, null, 1],
+    )
     t.is(errors, 1)
   }
   const [out] = await files.list(['out'])
@@ -87,13 +100,12 @@ test('a file that another process appends to: each look takes whole lines and is
   const { top, files } = world(t)
   const path = join(top, 'a')
   writeFileSync(path, 'first\n')
+  const descriptor = openSync(path, 'a')
   const writer = spawn('sh', ['-c', 'i=0; while [ $i -lt 3000 ]; do echo "line $i" >&3; i=$((i+1)); done', 'sh'], {
-    stdio: ['ignore', 'ignore', 'ignore', (await import('node:fs')).openSync(path, 'a')],
+    stdio: ['ignore', 'ignore', 'ignore', descriptor],
   })
-  let running = true
-  const ended = once(writer, 'exit').then(() => {
-    running = false
-  })
+  closeSync(descriptor)
+  const ended = once(writer, 'exit')
   let start = 0
   const parts: Buffer[] = []
   do {
@@ -102,10 +114,12 @@ test('a file that another process appends to: each look takes whole lines and is
     if (segment === null) return t.fail()
     start = segment.end
     if (segment.frames.length > 0) parts.push(segment.frames)
-  } while (running)
+  } while (writer.exitCode === null)
   await ended
   const rest = await files.look('a', reading({ start }))
-  const archived = execFileSync('zstd', ['-dc'], { input: Buffer.concat([...parts, rest.segment?.frames ?? Buffer.alloc(0)]) })
+  const archived = execFileSync('zstd', ['-dc'], {
+    input: Buffer.concat([...parts, rest.segment?.frames ?? Buffer.alloc(0)]),
+  })
   t.true(archived.equals(execFileSync('cat', [path])))
 })
 
@@ -127,7 +141,9 @@ test('a file cut short while it is read is not steady', async (t) => {
 
 test('the frames of a long segment are what `zstd -dc` makes the file of', async (t) => {
   const { top, files } = world(t)
-  const bytes = Buffer.from(Array.from({ length: 400_000 }, (_, n) => `record ${n} of ${(n * 7919) % 10_007}\n`).join(''))
+  const bytes = Buffer.from(
+    Array.from({ length: 400_000 }, (_, n) => `record ${n} of ${(n * 7919) % 10_007}\n`).join(''),
+  )
   writeFileSync(join(top, 'a'), bytes)
   const { segment } = await files.look('a', { ...reading({}), fresh: true })
   checkSegment(t, bytes, segment)

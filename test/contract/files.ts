@@ -23,7 +23,14 @@ export type FilesFactory = (t: ExecutionContext) => FilesWorld | Promise<FilesWo
 export const glance: LookRequest = { beginningBytes: 4096, probes: [], read: null, fresh: false }
 
 export function reading(read: Partial<ReadRequest>): LookRequest {
-  const whole: ReadRequest = { start: 0, end: 2 ** 40, as: 'segment', lineBytesMax: 2 ** 24, tail: false, stopAtNul: true }
+  const whole: ReadRequest = {
+    start: 0,
+    end: 2 ** 40,
+    as: 'segment',
+    lineBytesMax: 2 ** 24,
+    tail: false,
+    stopAtNul: true,
+  }
   return { ...glance, read: { ...whole, ...read } }
 }
 
@@ -42,7 +49,10 @@ export function checkSegment(t: ExecutionContext, bytes: Buffer, segment: Segmen
   const { start, end, frames, table } = segment
   const raw = bytes.subarray(start, end)
   t.is(segment.sha256, sha256(raw))
-  t.deepEqual(segment.witness, { length: Math.min(4096, end, bytes.length), sha256: sha256(bytes.subarray(Math.max(0, end - 4096), end)) })
+  t.deepEqual(segment.witness, {
+    length: Math.min(4096, end, bytes.length),
+    sha256: sha256(bytes.subarray(Math.max(0, end - 4096), end)),
+  })
   let at = 0
   let compressed = 0
   for (const frame of table) {
@@ -86,7 +96,10 @@ export function filesContract(test: TestFn, name: string, factory: FilesFactory)
     for (const path of names) t.is((await world.files.look(path, glance)).beginning.toString(), path)
     for (const fresh of [false, true]) {
       const { stats } = await world.files.stat(names, { fresh })
-      t.deepEqual(stats.map((stat) => stat?.size), names.map((path) => path.length))
+      t.deepEqual(
+        stats.map((stat) => stat?.size),
+        names.map((path) => path.length),
+      )
     }
   })
 
@@ -96,7 +109,10 @@ export function filesContract(test: TestFn, name: string, factory: FilesFactory)
     world.write('dir/b', text(''))
     for (const fresh of [false, true]) {
       const { stats, errors } = await world.files.stat(['a', 'gone', 'dir', 'dir/b', 'a/b'], { fresh })
-      t.deepEqual(stats.map((stat) => stat?.size ?? null), [5, null, null, 0, null])
+      t.deepEqual(
+        stats.map((stat) => stat?.size ?? null),
+        [5, null, null, 0, null],
+      )
       t.is(errors, 0)
     }
     t.deepEqual(await world.files.stat([], { fresh: true }), { stats: [], errors: 0 })
@@ -124,7 +140,12 @@ export function filesContract(test: TestFn, name: string, factory: FilesFactory)
     const world = await factory(t)
     const bytes = Buffer.from(Array.from({ length: 10_000 }, (_, at) => at % 251))
     world.write('a', bytes)
-    const probes = [{ start: 0, end: 10_000 }, { start: 5, end: 7 }, { start: 0, end: 10_001 }, { start: 3, end: 3 }]
+    const probes = [
+      { start: 0, end: 10_000 },
+      { start: 5, end: 7 },
+      { start: 0, end: 10_001 },
+      { start: 3, end: 3 },
+    ]
     const request: LookRequest = { ...reading({ as: 'bytes', start: 100, end: 300 }), probes, fresh: true }
     const look = await world.files.look('a', request)
     t.is(look.stat.size, 10_000)
@@ -143,26 +164,76 @@ export function filesContract(test: TestFn, name: string, factory: FilesFactory)
   const shapes: [string, Buffer, Partial<ReadRequest>, Partial<SegmentBody>][] = [
     ['empty', text(''), {}, { end: 0, lines: 0, tail: 'complete', table: [] }],
     ['one byte', text('x'), {}, { end: 0, lines: 0 }],
-    ['one byte, taken as a tail', text('x'), { tail: true }, { end: 1, lines: 1, tail: 'incomplete', lastLine: text('x') }],
+    [
+      'one byte, taken as a tail',
+      text('x'),
+      { tail: true },
+      { end: 1, lines: 1, tail: 'incomplete', lastLine: text('x') },
+    ],
     ['only newlines', text('\n\n\n'), {}, { end: 3, lines: 3, firstLine: text(''), lastLine: text('') }],
-    ['an unfinished line', text('one\ntwo\nthr'), {}, { end: 8, lines: 2, firstLine: text('one'), lastLine: text('two') }],
-    ['from a later start', text('one\ntwo\nthree\n'), { start: 4 }, { end: 14, lines: 2, firstLine: text('two'), lastLine: text('three') }],
+    [
+      'an unfinished line',
+      text('one\ntwo\nthr'),
+      {},
+      { end: 8, lines: 2, firstLine: text('one'), lastLine: text('two') },
+    ],
+    [
+      'from a later start',
+      text('one\ntwo\nthree\n'),
+      { start: 4 },
+      { end: 14, lines: 2, firstLine: text('two'), lastLine: text('three') },
+    ],
     ['a start past the end', text('one\n'), { start: 10 }, { start: 10, end: 10, lines: 0 }],
     ['an end within a line', text('one\ntwo\n'), { end: 6 }, { end: 4, lines: 1 }],
     ['a NUL', text('one\ntw\0\nthree\n'), {}, { end: 4, lines: 1, nulAt: 6 }],
     ['a NUL that is taken', text('one\ntw\0\n'), { stopAtNul: false }, { end: 8, lines: 2, nulAt: 6 }],
     ['a NUL first', text('\0\n'), { tail: true }, { end: 0, lines: 0, nulAt: 0 }],
-    ['an overlong line', text('abcdefghij\n'), { lineBytesMax: 4 }, { end: 11, lines: 3, tail: 'complete', lastLine: text('ij') }],
-    ['an end at a cut', text('abcdefghij'), { lineBytesMax: 4 }, { end: 8, lines: 2, tail: 'cut', firstLine: text('abcd'), lastLine: text('efgh') }],
+    [
+      'an overlong line',
+      text('abcdefghij\n'),
+      { lineBytesMax: 4 },
+      { end: 11, lines: 3, tail: 'complete', lastLine: text('ij') },
+    ],
+    [
+      'an end at a cut',
+      text('abcdefghij'),
+      { lineBytesMax: 4 },
+      { end: 8, lines: 2, tail: 'cut', firstLine: text('abcd'), lastLine: text('efgh') },
+    ],
     ['many frames', big, {}, { end: big.length, lines: 60_000, tail: 'complete', firstLine: text('line 0 ') }],
-    ['many frames with a tail', big.subarray(0, -1), { tail: true }, { end: big.length - 1, lines: 60_000, tail: 'incomplete' }],
-    ['a line over several frames', long, {}, { end: long.length, lines: 3, firstLine: text('a'), lastLine: text('end') }],
+    [
+      'many frames with a tail',
+      big.subarray(0, -1),
+      { tail: true },
+      { end: big.length - 1, lines: 60_000, tail: 'incomplete' },
+    ],
+    [
+      'a line over several frames',
+      long,
+      {},
+      { end: long.length, lines: 3, firstLine: text('a'), lastLine: text('end') },
+    ],
     ['a line over several frames, unfinished', long.subarray(0, -5), {}, { end: 2, lines: 1, lastLine: text('a') }],
-    ['the same, as a tail', long.subarray(0, -5), { tail: true }, { end: long.length - 5, lines: 2, tail: 'incomplete' }],
+    [
+      'the same, as a tail',
+      long.subarray(0, -5),
+      { tail: true },
+      { end: long.length - 5, lines: 2, tail: 'incomplete' },
+    ],
     ['the same, cut', long.subarray(0, -5), { lineBytesMax: 2 ** 20 }, { end: 2 + 3 * 2 ** 20, lines: 4, tail: 'cut' }],
-    ['a NUL in a line over several frames', Buffer.concat([long.subarray(0, -5), text('\0\n')]), {}, { end: 2, nulAt: long.length - 5 }],
+    [
+      'a NUL in a line over several frames',
+      Buffer.concat([long.subarray(0, -5), text('\0\n')]),
+      {},
+      { end: 2, nulAt: long.length - 5 },
+    ],
     ['exactly one frame', Buffer.alloc(2 ** 20, '0123456\n'), {}, { end: 2 ** 20, lines: 2 ** 17 }],
-    ['one byte more than a frame', Buffer.concat([Buffer.alloc(2 ** 20, '0123456\n'), text('\n')]), {}, { end: 2 ** 20 + 1 }],
+    [
+      'one byte more than a frame',
+      Buffer.concat([Buffer.alloc(2 ** 20, '0123456\n'), text('\n')]),
+      {},
+      { end: 2 ** 20 + 1 },
+    ],
   ]
   for (const [title, bytes, read, expected] of shapes) {
     test(`${name}: segment: ${title}`, async (t) => {
@@ -190,7 +261,10 @@ export function filesContract(test: TestFn, name: string, factory: FilesFactory)
     const requests = [reading({ end: middle }), reading({ start: middle }), reading({ end: 30 })]
     const looks = await Promise.all(requests.map((request) => world.files.look('a', request)))
     for (const { segment } of looks) checkSegment(t, big, segment)
-    t.deepEqual(looks.map(({ segment }) => segment?.end), [middle, big.length, big.lastIndexOf(0x0a, 29) + 1])
+    t.deepEqual(
+      looks.map(({ segment }) => segment?.end),
+      [middle, big.length, big.lastIndexOf(0x0a, 29) + 1],
+    )
   })
 
   test(`${name}: a file that grew or shrank between looks`, async (t) => {

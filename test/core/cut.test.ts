@@ -1,5 +1,5 @@
 import test from 'ava'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { type CutRules, finishCut, scan, startCut } from '../../src/core/cut.ts'
 
 /** The rule, byte by byte. */
@@ -18,7 +18,8 @@ function model(bytes: Buffer, rules: CutRules, tail: boolean) {
     lines++
     kind = newline ? 'complete' : 'cut'
   }
-  if (tail && !stop && boundary < bytes.length) return { end: bytes.length, lines: lines + 1, tail: 'incomplete', lastStart: boundary, nul }
+  if (tail && !stop && boundary < bytes.length)
+    return { end: bytes.length, lines: lines + 1, tail: 'incomplete', lastStart: boundary, nul }
   return { end: boundary, lines, tail: kind, lastStart, nul }
 }
 
@@ -53,7 +54,12 @@ test('with a tail, what follows the last line is taken, but never past a NUL', (
   t.like(run([Buffer.from('a\nbc')], rules, options), { end: 4, lines: 2, tail: 'incomplete', lastStart: 2 })
   t.like(run([Buffer.from('a\n')], rules, options), { end: 2, lines: 1, tail: 'complete' })
   t.like(run([Buffer.from('a\nb\0')], rules, options), { end: 2, lines: 1, tail: 'complete', nulAt: 3 })
-  t.like(run([Buffer.from('a\nb\0')], { ...rules, stopAtNul: false }, options), { end: 4, lines: 2, tail: 'incomplete', nulAt: 3 })
+  t.like(run([Buffer.from('a\nb\0')], { ...rules, stopAtNul: false }, options), {
+    end: 4,
+    lines: 2,
+    tail: 'incomplete',
+    nulAt: 3,
+  })
 })
 
 test('boundaries follow the rule, however the bytes come in pieces', (t) => {
@@ -70,7 +76,10 @@ test('boundaries follow the rule, however the bytes come in pieces', (t) => {
     const expected = model(Buffer.concat(buffers), { lineBytesMax, stopAtNul }, tail)
     const got = run(buffers, { lineBytesMax, stopAtNul }, { start, tail })
     const nulAt = got.nulAt === null ? -1 : got.nulAt - start
-    t.deepEqual({ ...got, end: got.end - start, lastStart: got.lastStart - start, nulAt }, { ...rest(expected), nulAt: expected.nul })
+    t.deepEqual(
+      { ...got, end: got.end - start, lastStart: got.lastStart - start, nulAt },
+      { ...rest(expected), nulAt: expected.nul },
+    )
   })
   fc.assert(property, { numRuns: 2000 })
 })

@@ -131,7 +131,7 @@ function telemetryOf(shared: Shared, id: number): Telemetry {
     archived: (_root, { source, start, end }) => say(`archived ${source.slice(0, 6)}${source.slice(32)} ${start}-${end}`),
     published: (_root, { source, records }) => say(`published ${source.slice(0, 6)}${source.slice(32)} ${records}`),
     change: nothing,
-    pass: nothing,
+    pass: (_root, { full, files, signalled }) => say(`pass ${full ? 'full ' : ''}${files} files ${signalled} signalled`),
     rootUp: nothing,
     rootBlind: nothing,
     waiting: nothing,

@@ -85,6 +85,9 @@ export async function simulate(seed: number, trace: ((line: string) => void) | n
   for (const one of lies) Object.assign(one, { fresh: 0, errors: 0 })
   await scheduler.runUntil(quietFrom + quietMs)
   const found = await check({ world, store, feed, nodes, scenario, shared })
+  for (const node of trace ? nodes : []) {
+    for (const entry of node.worker.entries.all()) trace?.(`n${node.id} ${JSON.stringify(entry, (_key, value: unknown) => (typeof value === 'bigint' ? String(value) : value))}`)
+  }
   for (const node of nodes) node.kill()
   const problems = [...shared.unexpected.map((error) => `unexpected: ${String((error as Error)?.stack ?? error)}`), ...found.problems]
   return { seed, scenario, problems, events: scheduler.fired, archived: found.archived, published: found.published }

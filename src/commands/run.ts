@@ -1,0 +1,232 @@
+/**
+ * `gleaner run`: the roles of every root in this process, until SIGTERM or SIGINT.
+ *
+ *   start     serve (so that probes get an answer at once) ─ probe the store, again until it answers ─ freeze the rules ─ roots
+ *   SIGHUP    read the configuration again; roots that changed are started anew, others go on. A bad file changes nothing
+ *   SIGTERM   stop listening and passing, drain for at most 8 s, close, exit 0. A second signal exits at once with 130
+ */
+
+import { randomBytes } from 'node:crypto'
+import type { Command } from 'commander'
+import type { Config, Role, RootConfig } from '../config/model.ts'
+import { GleanerError, isGleanerError, messageOf } from '../errors.ts'
+import { archiveReady } from '../roles/archive-ready.ts'
+import type { RootContext } from '../roles/context.ts'
+import { freezeRules } from '../roles/rules.ts'
+import type { RunningRoot } from '../roles/run.ts'
+import { startRoot } from '../roles/run.ts'
+import type { Serving } from '../roles/serve.ts'
+import { startServe } from '../roles/serve.ts'
+import { wantedRules } from '../roles/settings.ts'
+import { openThrottle } from '../roles/throttle.ts'
+import type { Throttle } from '../roles/throttle.ts'
+import type { App, Log } from './app.ts'
+
+const drainMsMax = 8000
+
+export function runCommand(program: Command, app: App): void {
+  program
+    .command('run')
+    .description('run the roles until SIGTERM, then drain and exit')
+    .option('--roles <list>', 'of listen,reconcile,work,serve', (text: string) => text.split(',').map((name) => name.trim()))
+    .option('--path <dir>', 'collect this directory; with --format and --archive, instead of a configuration file')
+    .option('--format <name>', 'the format of its files')
+    .option('--archive <url>', 'where the archive is: a directory, file:// or s3://')
+    .action(async (flags: { roles?: string[]; path?: string; format?: string; archive?: string }) => {
+      app.useFlags(flags)
+      await run(app)
+    })
+}
+
+interface Running {
+  config: Config
+  context: RootContext
+  root: RunningRoot
+  /** What it was started with: another text means another start. */
+  settings: string
+}
+
+interface Collector {
+  app: App
+  log: Log
+  running: Map<string, Running>
+  /** One bound for all roots. */
+  inFlight: Throttle
+}
+
+async function run(app: App): Promise<void> {
+  const config = await app.config()
+  refuseDeafWorker(config)
+  const log = await app.log()
+  const stopping = new AbortController()
+  const signals = hearSignals(log, stopping)
+  const notReady = new Set(['the archive has not been probed yet'])
+  const serving = config.roles.includes('serve') ? await serve(app, notReady, log) : null
+  const collector: Collector = { app, log, running: new Map(), inFlight: openThrottle(config.limits.storeBytesInFlight) }
+  try {
+    log.info({ roots: config.roots.map(({ name }) => name), roles: config.roles, archive: config.archive.url }, 'starting')
+    void tellOfRedis(app)
+    if (await ready(app, stopping.signal)) {
+      notReady.clear()
+      await apply(collector, config, { first: true })
+      log.info({}, 'running')
+      await serveSignals(collector, signals, stopping.signal)
+    }
+  } finally {
+    await stopAll(collector)
+    await serving?.close()
+    signals.close()
+    log.info({}, 'stopped')
+  }
+}
+
+/** Signals come from the stream; without one, a process with nothing but `work` would never hear of anything. */
+function refuseDeafWorker({ roles, redis }: Config): void {
+  if (redis !== null || roles.includes('listen') || roles.includes('reconcile')) return
+  const message = `the roles ${roles.join(', ')} need redis; add it, or the roles listen or reconcile`
+  throw new GleanerError('config-invalid', { operation: 'run', subject: 'roles', message })
+}
+
+async function serve(app: App, notReady: Set<string>, log: Log): Promise<Serving> {
+  const { host, port, token } = (await app.config()).serve
+  const ready = (): { ok: boolean; reasons: string[] } => ({ ok: notReady.size === 0, reasons: [...notReady] })
+  const serving = await startServe({ host, port, token: token?.reveal(), telemetry: await app.telemetry(), ready })
+  log.info({ url: serving.url }, 'serving')
+  return serving
+}
+
+async function ready(app: App, signal: AbortSignal): Promise<boolean> {
+  const telemetry = await app.telemetry()
+  const beginning = { store: await app.store(), clock: app.clock, random: () => randomBytes(16).toString('hex') }
+  return archiveReady(beginning, signal, (error) => telemetry.trouble(error, { role: 'start' }))
+}
+
+/** Loudly, once: what is found wrong later stops publishing by itself (roles/feed-gate.ts). */
+async function tellOfRedis(app: App): Promise<void> {
+  const telemetry = await app.telemetry()
+  try {
+    const check = await app.checkRedis()
+    if (check === null || check.ok) return
+    const message = `nothing is published: ${check.problems.join('; ')}`
+    telemetry.trouble(new GleanerError('redis-unfit', { operation: 'check', subject: 'redis', message }), {})
+  } catch (error) {
+    telemetry.trouble(error, { role: 'start' })
+  }
+}
+
+/** What one root's machinery depends on. Everything else takes effect at the next start of the process. */
+function settingsOf({ seal, settle, limits, reconcile, feed }: Config, root: RootConfig): string {
+  return JSON.stringify([root, seal, settle, limits, reconcile, feed])
+}
+
+function processSettingsOf({ archive, derived, s3, redis, node, roles, serve: served, sign, log }: Config): string {
+  return JSON.stringify([archive, derived, s3, redis, node, roles, served, sign, log])
+}
+
+/**
+ * Starts, stops and restarts roots until they are what the configuration says. A root whose rules the archive refuses ends the process at its
+ * start; later the old one goes on, and the rest is applied.
+ */
+async function apply(collector: Collector, config: Config, { first }: { first: boolean }): Promise<void> {
+  const { running, log } = collector
+  const wanted = new Map(config.roots.map((root) => [root.name, root]))
+  for (const name of [...running.keys()].filter((one) => !wanted.has(one))) await stopOne(collector, name)
+  for (const root of config.roots) {
+    const settings = settingsOf(config, root)
+    if (running.get(root.name)?.settings === settings) continue
+    try {
+      const context = await prepare(collector, root)
+      if (running.has(root.name)) await stopOne(collector, root.name)
+      running.set(root.name, { config, context, settings, root: await start(collector, context, { config, root }) })
+      if (!first) log.info({ root: root.name }, 'root started anew')
+    } catch (error) {
+      if (first) throw error
+      ;(await collector.app.telemetry()).trouble(error, { root: root.name, role: 'run' })
+    }
+  }
+}
+
+async function prepare({ app }: Collector, root: RootConfig): Promise<RootContext> {
+  await freezeRules({ store: await app.store(), clock: app.clock }, wantedRules(root))
+  return app.context(root)
+}
+
+async function start({ app, inFlight }: Collector, context: RootContext, { config, root }: { config: Config; root: RootConfig }): Promise<RunningRoot> {
+  const has = (role: Role): boolean => config.roles.includes(role)
+  const { repeat } = await app.schedule()
+  return startRoot({
+    context,
+    roles: { listen: has('listen'), reconcile: has('reconcile'), work: has('work') },
+    inFlight,
+    openWatch: await app.openWatch(root),
+    repeat: (repeated) => repeat(config.reconcile.every, repeated),
+  })
+}
+
+async function stopOne({ app, running, log }: Collector, name: string): Promise<void> {
+  const one = running.get(name)
+  running.delete(name)
+  if (!one) return
+  await one.root.stop(drainMsMax)
+  await app.closeContext(one.context)
+  log.info({ root: name }, 'root stopped')
+}
+
+/** Roots drain side by side; their threads are ended with the process. */
+async function stopAll({ running, log }: Collector): Promise<void> {
+  const stopped = [...running].map(async ([name, { root }]) => {
+    const left = await root.stop(drainMsMax)
+    if (left > 0) log.warn({ root: name, files: left }, 'not drained in time; the next process goes on')
+  })
+  await Promise.all(stopped)
+}
+
+interface Heard {
+  /** Resolves at the next SIGHUP. */
+  hup(): Promise<void>
+  close(): void
+}
+
+function hearSignals(log: Log, stopping: AbortController): Heard {
+  let wake = Promise.withResolvers<void>()
+  const end = (signal: NodeJS.Signals): void => {
+    if (stopping.signal.aborted) process.exit(130)
+    log.info({ signal }, 'stopping')
+    stopping.abort()
+  }
+  const hup = (): void => wake.resolve()
+  process.on('SIGTERM', end).on('SIGINT', end).on('SIGHUP', hup)
+  return {
+    async hup() {
+      await wake.promise
+      wake = Promise.withResolvers()
+    },
+    close: () => void process.off('SIGTERM', end).off('SIGINT', end).off('SIGHUP', hup),
+  }
+}
+
+/** Until the process is told to stop. */
+async function serveSignals(collector: Collector, heard: Heard, signal: AbortSignal): Promise<void> {
+  const aborted = new Promise<'stop'>((resolve) => {
+    if (signal.aborted) resolve('stop')
+    signal.addEventListener('abort', () => resolve('stop'), { once: true })
+  })
+  while ((await Promise.race([aborted, heard.hup()])) !== 'stop') await reload(collector)
+}
+
+async function reload(collector: Collector): Promise<void> {
+  const { app, log } = collector
+  const before = await app.config()
+  try {
+    const config = await app.reload()
+    if (processSettingsOf(before) !== processSettingsOf(config)) {
+      log.warn({}, 'only roots and limits are applied now; the other changes need a restart')
+    }
+    if (before.limits.storeBytesInFlight !== config.limits.storeBytesInFlight) collector.inFlight = openThrottle(config.limits.storeBytesInFlight)
+    await apply(collector, config, { first: false })
+    log.info({ roots: config.roots.map(({ name }) => name) }, 'configuration applied')
+  } catch (error) {
+    const remedy = isGleanerError(error) ? error.remedy : ''
+    log.error({ remedy }, `the old configuration stays: ${messageOf(error) ?? ''}`)
+  }
+}

@@ -1,0 +1,59 @@
+/**
+ * Whether a file disputes what was published of its source beyond the archive: it fits the last segment, but does not hold the bytes of
+ * the last records.
+ *
+ *   it agrees, or nothing was published ahead      none: go on
+ *   another member of the family agrees            wait: that one is archived first, and then this one no longer fits
+ *   it is the same file, on a root that may lie    none: what is archived decides, and a difference is announced
+ *   nobody agrees                                  other: it is another file; where reads may lie, only after `settle.tail`
+ */
+
+import { lastAhead } from '../core/position.ts'
+import type { Ahead } from '../core/position.ts'
+import { isGleanerError } from '../errors.ts'
+import { holderOf } from './family.ts'
+import { candidateOf } from './ledger.ts'
+import type { Mark } from './ledger.ts'
+import { agreement } from './publish.ts'
+import type { Found, Visit } from './visit.ts'
+
+export type Dispute = { kind: 'none' } | { kind: 'wait'; againMs: number; other: string | null } | { kind: 'other' }
+
+const waitForOtherMs = 100
+
+export async function disputeOf(one: Visit, found: Found, { isKnown }: { isKnown: boolean }): Promise<Dispute> {
+  const { parts, entry, context } = one
+  if (!parts.publisher || !found.head) return { kind: 'none' }
+  const cached = parts.publisher.cached(found.id)
+  const position = cached ?? (await standingOrNull(one, found.id))
+  const last = position ? lastAhead(position) : null
+  if (!position || !last || last.end <= found.head.end) return { kind: 'none' }
+  const said = agreement(position, found.ahead)
+  if (said === 'agrees') return { kind: 'none' }
+  const size = found.look.stat.size
+  if (said === 'unread' && size >= last.end) {
+    // Known too late for this look, or not readable yet: nothing is published from it.
+    return cached === null ? { kind: 'wait', againMs: 0, other: null } : { kind: 'none' }
+  }
+  const other = await holderOf({ context, entries: parts.entries, fresh: one.fresh }, publishedCandidate(found.head, last), entry.path)
+  if (other !== null) return { kind: 'wait', againMs: waitForOtherMs, other }
+  if (one.remote && isKnown) return { kind: 'none' }
+  if (!one.remote) return { kind: 'other' }
+  entry.turningSinceMs ??= one.nowMs
+  const leftMs = context.root.settle.tailMs - (one.nowMs - entry.turningSinceMs)
+  return leftMs > 0 ? { kind: 'wait', againMs: leftMs, other: null } : { kind: 'other' }
+}
+
+/** The source as it was published: its head is the position. */
+function publishedCandidate(head: Mark, last: Ahead): ReturnType<typeof candidateOf> {
+  return { ...candidateOf(head), head: last.end, witness: { end: last.end, ...last.witness } }
+}
+
+async function standingOrNull(one: Visit, source: string): ReturnType<NonNullable<Visit['parts']['publisher']>['standing']> {
+  try {
+    return (await one.parts.publisher?.standing(source)) ?? null
+  } catch (error) {
+    if (isGleanerError(error)) return null
+    throw error
+  }
+}

@@ -1,0 +1,126 @@
+/**
+ * One root in one process, from its start until it is stopped.
+ *
+ *     listen ──▶ worker ◀── passes on a schedule      every 10 s: what waits, told
+ *                  ▲                                  every minute: the feed trimmed
+ *                  └── signals from the stream (role `work` only)
+ *
+ * Whatever the roles, a worker is embedded: what this process hears or finds, it archives itself, also while Redis is away. A pass
+ * is under way at most once. A listener that lost events asks for a full pass, and gets it at once.
+ *
+ * Stopping: no more listening, no more passes; then a drain. Every file that is not known to be wholly archived is visited once more, and
+ * each complete line is archived whatever its age. What the time given does not suffice for, the next process finds.
+ */
+
+import type { Watch } from '../ports/watch.ts'
+import type { RootContext } from './context.ts'
+import { listen } from './listen.ts'
+import type { Reconciler } from './reconcile.ts'
+import { openReconciler } from './reconcile.ts'
+import type { Throttle } from './throttle.ts'
+import { openWaiting } from './waiting.ts'
+import type { Worker } from './work.ts'
+import { openWorker } from './work.ts'
+
+const waitingEveryMs = 10_000
+const trimEveryMs = 60_000
+
+export interface RootParts {
+  context: RootContext
+  roles: { listen: boolean; reconcile: boolean; work: boolean }
+  inFlight: Throttle
+  openWatch(): Watch
+  /** Calls `run` as the configuration's schedule says, until stopped. */
+  repeat(repeated: { run: () => Promise<void>; failed: (error: unknown) => void }): { stop(): Promise<void> }
+}
+
+export interface RunningRoot {
+  readonly worker: Worker
+  /** Stops, and drains for at most `drainMs`. Gives how many files still had work then. */
+  stop(drainMs: number): Promise<number>
+}
+
+export function startRoot(parts: RootParts): RunningRoot {
+  const { context, roles } = parts
+  const { root, clock, telemetry } = context
+  const stopping = new AbortController()
+  const worker = openWorker(roles.work ? context : { ...context, signals: null }, { inFlight: parts.inFlight })
+  const reconciler = openReconciler(context, worker)
+  const passes = openPasses(context, reconciler)
+  void learnMount(context, worker)
+  void worker.run(stopping.signal)
+  const repetition = roles.reconcile ? parts.repeat({ run: passes.now, failed: (error) => passes.failed(error) }) : null
+  // A cron expression may be hours away, and what changed while nobody looked should not wait for it.
+  if (roles.reconcile) passes.ask()
+  if (roles.listen) {
+    const askFull = (): void => {
+      reconciler.askFull()
+      if (!stopping.signal.aborted) passes.ask()
+    }
+    void listen(context, { worker, openWatch: () => parts.openWatch(), askFull }, stopping.signal)
+  }
+  const sample = openWaiting(worker)
+  void every(context, { ms: waitingEveryMs, signal: stopping.signal }, async () => telemetry.waiting(root.name, sample(clock.monotonicMs())))
+  if (roles.work) void every(context, { ms: trimEveryMs, signal: stopping.signal }, () => trim(context, worker))
+
+  return {
+    worker,
+    async stop(drainMs) {
+      stopping.abort()
+      const deadline = clock.delay(drainMs)
+      await Promise.race([repetition?.stop(), deadline])
+      await Promise.race([drain(context, worker), deadline])
+      return worker.busy
+    },
+  }
+}
+
+/** Passes that never overlap: whoever asks while one is under way gets that one. */
+function openPasses(context: RootContext, reconciler: Reconciler): { now(): Promise<void>; ask(): void; failed(error: unknown): void } {
+  let underWay: Promise<void> | null = null
+  const failed = (error: unknown): void => context.telemetry.trouble(error, { root: context.root.name, role: 'reconcile' })
+  const now = (): Promise<void> =>
+    (underWay ??= reconciler
+      .pass()
+      .then(() => undefined)
+      .finally(() => {
+        underWay = null
+      }))
+  return { now, ask: () => void now().catch(failed), failed }
+}
+
+/** Until the mount is known, the root counts as one that other machines write. */
+async function learnMount({ files, root }: RootContext, worker: Worker): Promise<void> {
+  try {
+    worker.setRemote(root.remote ?? (await files.mount()).remote)
+  } catch {
+    // The next pass says so.
+  }
+}
+
+/** Archives and publishes every complete line that the files known here hold, whatever its age. */
+export async function drain(context: RootContext, worker: Worker): Promise<void> {
+  const { settle } = context.root
+  worker.drain(true)
+  for (const entry of worker.entries.all()) {
+    if (!entry.quiet || (entry.stat?.size ?? 0) > entry.archived) worker.signal({ path: entry.path, cause: 'drain' })
+  }
+  await worker.caughtUp(2 * settle.readMs + 100)
+}
+
+async function trim({ feed, root }: RootContext, worker: Worker): Promise<void> {
+  if (!feed) return
+  const { unread } = await feed.trim(root.name, root.feed)
+  if (unread === 0) return
+  const at = await feed.lastSeq(root.name)
+  const detail = `${unread} entries went before a consumer group had read them; raise feed.maxAge and feed.maxBytes, or replay them from the archive`
+  await worker.journal.record({ kind: 'trimmed', source: '', path: 'records', start: Math.max(0, at - unread), end: at, detail })
+}
+
+async function every(context: RootContext, { ms, signal }: { ms: number; signal: AbortSignal }, run: () => Promise<void>): Promise<void> {
+  for (;;) {
+    await context.clock.delay(ms, signal)
+    if (signal.aborted) return
+    await run().catch((error: unknown) => context.telemetry.trouble(error, { root: context.root.name, role: 'run' }))
+  }
+}
