@@ -32,7 +32,7 @@ const keptMax = 2
 
 export type Compression = 'gz' | 'zst' | 'bz2' | 'xz'
 
-export interface Compressed {
+interface Compressed {
   fd: number
   stat: BigIntStats
   path: string

@@ -47,6 +47,8 @@ export class Channel {
   private worker: Worker | null = null
   private watchdog: NodeJS.Timeout | null = null
   private calls = 0
+  /** How many threads broke: what was sent to an earlier one is lost. */
+  losses = 0
 
   constructor(options: ChannelOptions) {
     this.options = options
@@ -99,8 +101,8 @@ export class Channel {
     })
     worker.unref()
     worker.on('message', (message: FromThread) => this.hear(message))
-    worker.on('error', (cause) => this.broke(cause))
-    worker.on('exit', () => this.broke(new Error('the thread has ended')))
+    worker.on('error', (cause) => this.broke(worker, cause))
+    worker.on('exit', () => this.broke(worker, new Error('the thread has ended')))
     return worker
   }
 
@@ -115,8 +117,11 @@ export class Channel {
     else call?.reject(errorOf(message.failure))
   }
 
-  private broke(cause: unknown): void {
+  private broke(worker: Worker, cause: unknown): void {
+    // An error and an exit come for one thread, and another may have been started between them.
+    if (this.worker !== worker) return
     this.worker = null
+    this.losses++
     if (this.state === 'closed') return
     this.state = 'starting'
     this.rejectAll('internal', `its thread broke: ${messageOf(cause) ?? ''}`)

@@ -41,11 +41,12 @@ function start(): Worker {
   })
   worker.unref()
   worker.on('message', (frame: CompressedFrame) => routes.get(frame.route)?.onFrame(frame))
-  worker.on('error', broken)
+  worker.on('error', (cause) => broken(worker, cause))
   return worker
 }
 
-function broken(cause: unknown): void {
+function broken(worker: Worker, cause: unknown): void {
+  if (!pool.includes(worker)) return
   const told = [...routes.values()]
   routes.clear()
   end()

@@ -38,10 +38,12 @@ export function openFlow(slots: Int32Array): Flow {
       if (spare.length < framesInFlightMax) spare.push(buffer.buffer)
     },
     send({ call, index, buffer, length }) {
+      const port = ports[next++ % ports.length]
+      if (port === undefined) throw new GleanerError('internal', { operation: 'compress', subject: 'frame' })
       waitForRoom(slots)
       Atomics.add(slots, IN_FLIGHT, 1)
       const frame: RawFrame = { call, index, buffer: buffer.buffer, length }
-      ports[next++ % ports.length]?.postMessage(frame, [buffer.buffer])
+      port.postMessage(frame, [buffer.buffer])
     },
     connect(fresh) {
       for (const port of ports) port.close()

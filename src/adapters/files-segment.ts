@@ -147,7 +147,7 @@ function lastBytes(before: Uint8Array, bytes: Uint8Array): Uint8Array<ArrayBuffe
   return new Uint8Array(joined.subarray(Math.max(0, joined.length - witnessBytesMax)))
 }
 
-export function sha256(bytes: Uint8Array): string {
+function sha256(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex')
 }
 

@@ -84,6 +84,7 @@ function framesElsewhere({ segment }: ThreadLook): number {
 function openFrames(root: string, channel: Channel, level: number) {
   const calls = new Map<number, Collecting>()
   let disconnect: (() => void) | null = null
+  let losses = 0
 
   function connect(): void {
     const route = connectCompressors({
@@ -102,12 +103,18 @@ function openFrames(root: string, channel: Channel, level: number) {
       },
     })
     disconnect = route.disconnect
+    losses = channel.losses
     channel.send({ kind: 'ports', ports: route.ports })
   }
 
   return {
     /** Before the call is made. */
     expect(id: number) {
+      // A new I/O thread has no ports yet.
+      if (losses !== channel.losses) {
+        disconnect?.()
+        disconnect = null
+      }
       if (disconnect === null) connect()
       const collecting = collect()
       calls.set(id, collecting)

@@ -8,7 +8,7 @@ import { isGleanerError } from '../errors.ts'
 import type { Mark } from './ledger.ts'
 import type { Archived } from './segments.ts'
 import { archiveFile } from './segments.ts'
-import { isEnded, isOlder, quiet, settleMs, untilSettledMs } from './settling.ts'
+import { isEnded, isFinal, isOlder, quiet, settleMs, untilSettledMs } from './settling.ts'
 import type { Found, Visit, Visited } from './visit.ts'
 import { bind } from './visit.ts'
 
@@ -65,6 +65,7 @@ async function store(one: Visit, found: Found): Promise<Stored> {
     size,
     head: found.head,
     end: holeIsOld ? Math.min(readable, entry.hole?.size ?? readable) : readable,
+    whole: isFinal(one),
     tail: ended && readable === size,
     stopAtNul: !holeIsOld,
     fresh: one.fresh,

@@ -3,6 +3,7 @@
  * the last records.
  *
  *   it agrees, or nothing was published ahead      none: go on
+ *   more is archived than this process knew        wait: look again, with the last segment's witness
  *   another member of the family agrees            wait: that one is archived first, and then this one no longer fits
  *   it is the same file, on a root that may lie    none: what is archived decides, and a difference is announced
  *   nobody agrees                                  other: it is another file; where reads may lie, only after `settle.tail`
@@ -26,10 +27,14 @@ export async function disputeOf(one: Visit, found: Found, { isKnown }: { isKnown
   if (!parts.publisher || !found.head) return { kind: 'none' }
   const cached = parts.publisher.cached(found.id)
   const position = cached ?? (await standingOrNull(one, found.id))
-  const last = position ? lastAhead(position) : null
-  if (!position || !last || last.end <= found.head.end) return { kind: 'none' }
-  const said = agreement(position, found.ahead)
+  if (!position) return { kind: 'none' }
+  const said = agreement(position, found.head.end, found.ahead)
   if (said === 'agrees') return { kind: 'none' }
+  if (said === 'stale') {
+    const head = await parts.ledger.last(found.id)
+    return head && head.end > found.head.end ? { kind: 'wait', againMs: 0, other: null } : { kind: 'none' }
+  }
+  const last = lastAhead(position) as Ahead
   const size = found.look.stat.size
   if (said === 'unread' && size >= last.end) {
     // Known too late for this look, or not readable yet: nothing is published from it.

@@ -3,7 +3,7 @@
 import type { Candidate } from '../core/identity.ts'
 import { judge, probesFor } from '../core/identity.ts'
 import { familyOf } from '../core/family.ts'
-import { isGleanerError } from '../errors.ts'
+import { GleanerError, isGleanerError } from '../errors.ts'
 import type { RootContext } from './context.ts'
 import type { Entries } from './entries.ts'
 import { lookRequest } from './resolve.ts'
@@ -21,38 +21,45 @@ export async function isHeldElsewhere(question: Question, candidate: Candidate, 
   return (await holderOf(question, candidate, path)) !== null
 }
 
-/** The first such member, or null. */
+/**
+ * The first such member, or null. Throws `file-changed` if one that was listed a moment ago could not be looked at: nothing may be
+ * concluded from that.
+ */
 export async function holderOf(question: Question, candidate: Candidate, path: string): Promise<string | null> {
   const { entries } = question
   const holders = entries.holders(candidate.id).filter((other) => other !== path)
   for (const other of holders.slice(0, membersMax)) {
-    if (await holds(question, candidate, other)) return other
+    if (typeof (await holding(question, candidate, other)) === 'number') return other
   }
-  const members = await membersOnDisk(question, path)
-  for (const other of members.filter((one) => one !== path && !holders.includes(one)).slice(0, membersMax)) {
-    if (await holds(question, candidate, other)) return other
+  for (const other of (await membersOnDisk(question, path)).filter((one) => one !== path).slice(0, membersMax)) {
+    const held = await holding(question, candidate, other)
+    if (typeof held === 'number') return other
+    if (held === 'unknown') throw new GleanerError('file-changed', { operation: 'compare', subject: other })
   }
   return null
 }
 
 /** The size of `path` if it reaches the candidate's head with its last witness, else null. */
 export async function sizeIfHolder(question: Question, candidate: Candidate, path: string): Promise<number | null> {
+  const held = await holding(question, candidate, path)
+  return typeof held === 'number' ? held : null
+}
+
+async function holding(question: Question, candidate: Candidate, path: string): Promise<number | 'no' | 'unknown'> {
   const { context, fresh } = question
   const probes = probesFor({ ...candidate, prefix: null, earlier: null }, Number.MAX_SAFE_INTEGER)
   try {
     const look = await context.files.look(path, lookRequest({ probes, fresh }))
-    if (!look.steady || look.stat.size < candidate.head) return null
+    if (!look.steady) return 'unknown'
+    if (look.stat.size < candidate.head) return 'no'
     const hashes = new Map(probes.map((probe, index) => [`${probe.start}-${probe.end}`, look.probes[index] ?? null]))
     const seen = { size: look.stat.size, beginning: look.beginning, hash: (start: number, end: number) => hashes.get(`${start}-${end}`) }
-    return judge({ ...candidate, prefix: null, earlier: [], heldElsewhere: false }, seen).verdict === 'same' ? look.stat.size : null
+    return judge({ ...candidate, prefix: null, earlier: [], heldElsewhere: false }, seen).verdict === 'same' ? look.stat.size : 'no'
   } catch (error) {
-    if (isGleanerError(error, 'file-gone', 'file-unreadable', 'file-not-regular', 'file-outside', 'file-torn')) return null
+    if (isGleanerError(error, 'file-gone')) return 'unknown'
+    if (isGleanerError(error, 'file-unreadable', 'file-not-regular', 'file-outside', 'file-torn')) return 'no'
     throw error
   }
-}
-
-async function holds(question: Question, candidate: Candidate, path: string): Promise<boolean> {
-  return (await sizeIfHolder(question, candidate, path)) !== null
 }
 
 /** The members of the path's family in its own directory, the active name's, and the old ones. */

@@ -103,14 +103,14 @@ async function proveRest(context: RootContext, worker: Worker): Promise<void> {
   }
 }
 
-interface Reach {
+export interface Reach {
   last: Listed
   /** The last one that was stored by the time asked for. */
   stored: Listed | null
 }
 
 /** How far the archive of each source reaches, by one listing of the root's segments. */
-async function reachOf(context: RootContext, byMs: number): Promise<Map<string, Reach>> {
+export async function reachOf(context: Pick<RootContext, 'root' | 'store'>, byMs: number): Promise<Map<string, Reach>> {
   const sources = new Map<string, Reach>()
   const prefix = segmentPrefix(context.root.name)
   for (let after: string | undefined; ; ) {

@@ -2,7 +2,7 @@
  * Proving: each archived range is read once more, from fresh pages, after `settle.tail`, and compared with its segment's SHA-256.
  *
  *   equal                    proven up to its end
- *   different, twice alike   the file holds something else: a revision object (at most 3 per segment, then the anomaly alone) and one
+ *   different, twice alike   (`settle.tail` apart where reads may lie) the file holds something else: a revision object (at most 3 per segment, then the anomaly alone) and one
  *                            `revision` entry that names it; identity and head stay
  *   different, not alike     a lying read: again later
  *   no file holds it now     it stays unproven, and is counted
@@ -64,7 +64,7 @@ export function openProver(context: RootContext, parts: ProverParts): Prover {
   const prove = async (key: string, job: Job): Promise<void> => {
     const outcome = await proveOne(context, parts, job)
     if (outcome === 'again' && ++job.attempts < attemptsMax) {
-      job.notBeforeMs = clock.monotonicMs() + (job.differed === null ? root.settle.tailMs : Math.max(1, root.settle.readMs))
+      job.notBeforeMs = clock.monotonicMs() + (parts.remote() ? root.settle.tailMs : Math.max(1, root.settle.readMs))
       return
     }
     jobs.delete(key)

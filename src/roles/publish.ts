@@ -165,7 +165,8 @@ async function nextStep(context: RootContext, ledger: Ledger, { job, before }: {
 function framedFromLook(context: RootContext, job: PublishJob, before: Position): Framed[] {
   const { ahead } = job
   const from = before.published
-  if (!ahead || from < ahead.start || from >= ahead.start + ahead.bytes.length || agreement(before, ahead) !== 'agrees') return []
+  if (!ahead || from < ahead.start || from >= ahead.start + ahead.bytes.length) return []
+  if (agreement(before, job.head.end, ahead) !== 'agrees') return []
   const { root } = context
   const options = { offset: from, recordBytesMax: root.limits.lineBytesMax, final: false }
   return firstBatch(frame(root.format, ahead.bytes.subarray(from - ahead.start), options))
@@ -182,12 +183,13 @@ async function framedFromArchive(context: RootContext, ledger: Ledger, { job, fr
 }
 
 /**
- * Whether a file's bytes are those that were published last, ahead of the archive. `unread`: the bytes do not reach that far, or begin
- * too late.
+ * Whether a file that fits the archive up to `head` also holds what was published last, ahead of the archive. `unread`: the bytes do
+ * not reach that far, or begin too late. `stale`: more is archived than `head` says.
  */
-export function agreement(position: Position, ahead: { start: number; bytes: Buffer } | null): 'agrees' | 'differs' | 'unread' {
+export function agreement(position: Position, head: number, ahead: { start: number; bytes: Buffer } | null): 'agrees' | 'differs' | 'unread' | 'stale' {
   const last = lastAhead(position)
-  if (last === null) return 'agrees'
+  if (position.announced > head || (last === null && position.published > head)) return 'stale'
+  if (last === null || last.end <= head) return 'agrees'
   const from = last.end - last.witness.length
   if (ahead === null || from < ahead.start || last.end > ahead.start + ahead.bytes.length) return 'unread'
   return sha256(ahead.bytes.subarray(from - ahead.start, last.end - ahead.start)) === last.witness.sha256 ? 'agrees' : 'differs'

@@ -8,7 +8,7 @@
  *     exists, different, later    the segment stands: resolve again from a fresh look
  */
 
-import { beginningBytes } from '../core/identity.ts'
+import { beginningBytes, firstRecordBytes } from '../core/identity.ts'
 import type { Witness } from '../core/identity.ts'
 import { chainOf } from '../core/chain.ts'
 import { familyOf } from '../core/family.ts'
@@ -23,7 +23,7 @@ import type { RootContext } from './context.ts'
 import type { Ledger, Mark } from './ledger.ts'
 import { markOf } from './ledger.ts'
 import type { Evidence } from './resolve.ts'
-import { confirm, lookRequest, probesOf } from './resolve.ts'
+import { confirm, contentIdOf, lookRequest, probesOf } from './resolve.ts'
 import type { Throttle } from './throttle.ts'
 
 export interface ArchiveRequest {
@@ -37,6 +37,8 @@ export interface ArchiveRequest {
   head: Mark | null
   /** Read no further than this. */
   end: number
+  /** The file is final: a beginning without a newline counts as a record. */
+  whole: boolean
   /** Also what follows the last line end. */
   tail: boolean
   stopAtNul: boolean
@@ -90,9 +92,11 @@ export async function archiveFile(
 async function readSegment(context: RootContext, request: ArchiveRequest, place: { from: number; evidence: Evidence; size: number }): Promise<Reading> {
   const { root } = context
   const probes = probesOf(place.evidence, place.size)
+  const isNew = place.evidence.candidates.at(0)?.id !== request.source
   const look = await context.files.look(
     request.path,
     lookRequest({
+      beginning: isNew ? firstRecordBytes + beginningBytes : beginningBytes,
       probes,
       fresh: request.fresh,
       read: {
@@ -105,7 +109,8 @@ async function readSegment(context: RootContext, request: ArchiveRequest, place:
       },
     }),
   )
-  return { look, body: look.segment as SegmentBody, confirmed: confirm(place.evidence, probes, look) }
+  const isOther = isNew && contentIdOf(context, request, look) !== place.evidence.c0
+  return { look, body: look.segment as SegmentBody, confirmed: isOther ? 'no' : confirm(place.evidence, probes, look) }
 }
 
 function headerOf(context: RootContext, request: ArchiveRequest, { look, body, head }: Reading & { head: Mark | null }): SegmentHeader {

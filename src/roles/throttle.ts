@@ -1,3 +1,5 @@
+import type { Clock } from '../ports/clock.ts'
+
 /** A bound on bytes (or anything counted) in flight: work waits in order until there is room. One piece above the bound goes alone. */
 export interface Throttle {
   hold<T>(amount: number, work: () => Promise<T>): Promise<T>
@@ -27,6 +29,22 @@ export function openThrottle(max: number): Throttle {
         held -= amount
         admit()
       }
+    },
+  }
+}
+
+/** The same, and no more than `perSecond` of it in a second on average: each piece waits until those before it are paid for. */
+export function pacedThrottle(throttle: Throttle, { clock, perSecond }: { clock: Clock; perSecond: number }): Throttle {
+  let freeAtMs = 0
+  return {
+    hold(amount, work) {
+      return throttle.hold(amount, async () => {
+        const nowMs = clock.monotonicMs()
+        const waitMs = Math.max(0, freeAtMs - nowMs)
+        freeAtMs = nowMs + waitMs + (amount / perSecond) * 1000
+        await clock.delay(waitMs)
+        return work()
+      })
     },
   }
 }

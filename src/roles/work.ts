@@ -216,7 +216,7 @@ export function openWorker(context: RootContext, shared: { inFlight: Throttle })
       tellFile(path, error.code === 'file-torn' ? 'torn' : 'unreadable', error.message)
       return
     }
-    telemetry.trouble(error, { root: root.name, path })
+    if (!isGleanerError(error, 'file-changed')) telemetry.trouble(error, { root: root.name, path })
     later(path, backoffMs[work.failures] ?? 5000, { ...work, failures: work.failures + 1 })
   }
 

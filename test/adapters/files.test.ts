@@ -187,3 +187,20 @@ test('a closed root says so', async (t) => {
   t.true(await files.close())
   await rejects(t, files.mount(), 'root-unavailable')
 })
+
+// Serial: compressors are shared by all roots of the process.
+test.serial('a compressor that breaks fails its calls, and the next ones have new compressors', async (t) => {
+  const { top, files } = world(t)
+  writeFileSync(join(top, 'a'), Buffer.alloc(2 ** 22, '0123456\n'))
+  const broken = openFiles({
+    root: 'broken',
+    path: top,
+    remote: 'auto',
+    deadlineMs: 30_000,
+    compressLevel: 'none' as never,
+  })
+  t.teardown(() => broken.close())
+  for (let tries = 0; tries < 2; tries++) await rejects(t, broken.look('a', reading({})), 'internal')
+  t.is((await broken.look('a', glance)).stat.size, 2 ** 22)
+  t.is((await files.look('a', reading({}))).segment?.end, 2 ** 22)
+})

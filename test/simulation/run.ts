@@ -127,6 +127,7 @@ function tellNodes(shared: Shared, { nodes, scenario, lies }: { nodes: Node[]; s
   const { world, random, scheduler } = shared
   const before = new Map<number, number>()
   world.onChange((path, writer) => {
+    shared.trace?.(`${String(Math.floor(scheduler.nowMs)).padStart(7)} n${writer} wrote ${path} ${world.inode(path)?.size ?? 'gone'} stream ${world.inode(path)?.stream.id ?? ''}`)
     for (const node of nodes) {
       const hears = !scenario.remote || node.id === writer
       if (hears && random.chance(0.97)) scheduler.after(random.next(), () => nodes[node.id]?.changed(path))

@@ -1,0 +1,28 @@
+/** Every file of a root that its globs include, found by listing alone; nothing is opened. */
+
+import type { RootContext } from './context.ts'
+
+const directoriesAtOnce = 64
+
+export interface Walked {
+  files: string[]
+  directories: number
+  /** Directories that may not be read: nothing is known of what is in them. */
+  unread: string[]
+}
+
+/** At most `filesMax` files where it is given. Throws `root-unavailable`, `root-stalled`. */
+export async function walkRoot({ files, root }: Pick<RootContext, 'files' | 'root'>, filesMax = Number.POSITIVE_INFINITY): Promise<Walked> {
+  const walked: Walked = { files: [], directories: 0, unread: [] }
+  const waiting = ['']
+  while (waiting.length > 0 && walked.files.length < filesMax) {
+    const listings = await files.list(waiting.splice(0, directoriesAtOnce))
+    walked.directories += listings.length
+    for (const listing of listings) {
+      if (listing.error !== undefined) walked.unread.push(listing.directory)
+      waiting.push(...listing.directories)
+      walked.files.push(...listing.files.filter((path) => root.includes(path)))
+    }
+  }
+  return walked
+}
