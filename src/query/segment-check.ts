@@ -94,7 +94,7 @@ interface Raw {
 
 function readRaw(object: Buffer, key: string): Raw {
   const hash = createHash('sha256')
-  const raw = { bytes: 0, newlines: 0, longest: 0, first: Buffer.alloc(0), last: Buffer.alloc(0) }
+  const raw: Omit<Raw, 'sha256'> = { bytes: 0, newlines: 0, longest: 0, first: Buffer.alloc(0), last: Buffer.alloc(0) }
   let run = 0
   for (const { bytes } of framesOf(object, key)) {
     hash.update(bytes)

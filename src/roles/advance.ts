@@ -4,6 +4,7 @@
  */
 
 import { dueInMs, isDue } from '../core/due.ts'
+import { isActive } from '../core/family.ts'
 import { isGleanerError } from '../errors.ts'
 import type { Mark } from './ledger.ts'
 import type { Archived } from './segments.ts'
@@ -50,7 +51,8 @@ async function store(one: Visit, found: Found): Promise<Stored> {
     bytes: readable - (found.head?.end ?? 0),
     lastStoredAtMs: found.head?.storedAtMs ?? null,
     nowMs: await context.store.nowMs(),
-    ended,
+    // A name that does not grow is sealed at once: the next rotation may delete it.
+    ended: ended || !isActive(entry.path, root.family),
     drain: reason.drain,
   }
   if (!isDue(waiting, root.seal)) {

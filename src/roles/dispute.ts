@@ -25,8 +25,7 @@ const waitForOtherMs = 100
 export async function disputeOf(one: Visit, found: Found, { isKnown }: { isKnown: boolean }): Promise<Dispute> {
   const { parts, entry, context } = one
   if (!parts.publisher || !found.head) return { kind: 'none' }
-  const cached = parts.publisher.cached(found.id)
-  const position = cached ?? (await standingOrNull(one, found.id))
+  const position = found.position ?? (await standingOrNull(one, found.id))
   if (!position) return { kind: 'none' }
   const said = agreement(position, found.head.end, found.ahead)
   if (said === 'agrees') return { kind: 'none' }
@@ -35,11 +34,10 @@ export async function disputeOf(one: Visit, found: Found, { isKnown }: { isKnown
     return head && head.end > found.head.end ? { kind: 'wait', againMs: 0, other: null } : { kind: 'none' }
   }
   const last = lastAhead(position) as Ahead
-  const size = found.look.stat.size
-  if (said === 'unread' && size >= last.end) {
-    // Known too late for this look, or not readable yet: nothing is published from it.
-    return cached === null ? { kind: 'wait', againMs: 0, other: null } : { kind: 'none' }
-  }
+  // Heard of only after the look: the file may have grown since.
+  if (found.position === null) return { kind: 'wait', againMs: 0, other: null }
+  // Not readable yet: nothing is published from it.
+  if (said === 'unread' && found.look.stat.size >= last.end) return { kind: 'none' }
   const other = await holderOf({ context, entries: parts.entries, fresh: one.fresh }, publishedCandidate(found.head, last), entry.path)
   if (other !== null) return { kind: 'wait', againMs: waitForOtherMs, other }
   if (one.remote && isKnown) return { kind: 'none' }

@@ -8,12 +8,13 @@
  * Whatever the roles, a worker is embedded: what this process hears or finds, it archives itself, also while Redis is away. A pass
  * is under way at most once. A listener that lost events asks for a full pass, and gets it at once.
  *
- * Stopping: no more listening, no more passes; then a drain. Every file that is not known to be wholly archived is visited once more, and
+ * Stopping: no more listening, no more passes; then a drain. Every file that is not wholly archived is visited once more, and
  * each complete line is archived whatever its age. What the time given does not suffice for, the next process finds.
  */
 
 import type { Watch } from '../ports/watch.ts'
 import type { RootContext } from './context.ts'
+import { isSameStat } from './entries.ts'
 import { listen } from './listen.ts'
 import type { Reconciler } from './reconcile.ts'
 import { openReconciler } from './reconcile.ts'
@@ -24,6 +25,7 @@ import { openWorker } from './work.ts'
 
 const waitingEveryMs = 10_000
 const trimEveryMs = 60_000
+const drainLooksMax = 20_000
 
 export interface RootParts {
   context: RootContext
@@ -69,7 +71,8 @@ export function startRoot(parts: RootParts): RunningRoot {
       stopping.abort()
       const deadline = clock.delay(drainMs)
       await Promise.race([repetition?.stop(), deadline])
-      await Promise.race([drain(context, worker), deadline])
+      const drained = drain(context, worker).catch((error: unknown) => telemetry.trouble(error, { root: root.name, role: 'drain' }))
+      await Promise.race([drained, deadline])
       return worker.busy
     },
   }
@@ -98,14 +101,24 @@ async function learnMount({ files, root }: RootContext, worker: Worker): Promise
   }
 }
 
-/** Archives and publishes every complete line that the files known here hold, whatever its age. */
-export async function drain(context: RootContext, worker: Worker): Promise<void> {
-  const { settle } = context.root
+/**
+ * Archives and publishes every complete line that the files known here hold, whatever its age: at once those that are known to have some, then
+ * those that a look shows to have changed since their last one, the hottest first.
+ */
+async function drain(context: RootContext, worker: Worker): Promise<void> {
+  const { root, files } = context
+  const settledMs = 2 * root.settle.readMs + 100
   worker.drain(true)
-  for (const entry of worker.entries.all()) {
-    if (!entry.quiet || (entry.stat?.size ?? 0) > entry.archived) worker.signal({ path: entry.path, cause: 'drain' })
+  const entries = [...worker.entries.all()].sort((a, b) => b.changedMs - a.changedMs)
+  const known = entries.filter((entry) => !entry.quiet || (entry.stat?.size ?? 0) > entry.archived)
+  for (const { path } of known) worker.signal({ path, cause: 'drain' })
+  for (let at = 0; at < Math.min(entries.length, drainLooksMax); at += 1000) {
+    const some = entries.slice(at, at + 1000)
+    const { stats } = await files.stat(some.map(({ path }) => path), { fresh: worker.remote() })
+    const changed = some.filter(({ stat }, index) => stats[index] !== null && !isSameStat(stat, stats[index] ?? null))
+    for (const { path } of changed) worker.signal({ path, cause: 'drain' })
   }
-  await worker.caughtUp(2 * settle.readMs + 100)
+  await worker.caughtUp(settledMs)
 }
 
 async function trim({ feed, root }: RootContext, worker: Worker): Promise<void> {

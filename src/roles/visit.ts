@@ -11,6 +11,7 @@
  * the visit ends with the time to come back (settling.ts). Archiving and publishing are in advance.ts.
  */
 
+import type { Position } from '../core/position.ts'
 import { lastAhead } from '../core/position.ts'
 import { age, readableNow, unseen } from '../core/settle.ts'
 import type { Look } from '../ports/files.ts'
@@ -74,6 +75,8 @@ export interface Found {
   look: Look
   /** The source's last segment; null for a new one. */
   head: Mark | null
+  /** The position as it was known before the look. */
+  position: Position | null
   /** Bytes beyond the head, for publishing ahead. */
   ahead: { start: number; bytes: Buffer } | null
 }
@@ -132,7 +135,7 @@ async function lookAt(one: Visit, { mark, c0, evidence }: { mark: Mark; c0: stri
   note(one, look)
   entry.behindSinceMs = null
   const ahead = look.bytes === null || look.bytes.length === 0 ? null : { start: from, bytes: look.bytes }
-  return { kind: 'same', id: mark.source, c0, evidence, look, head: mark, ahead }
+  return { kind: 'same', id: mark.source, c0, evidence, look, head: mark, position, ahead }
 }
 
 /**
@@ -187,7 +190,7 @@ async function act(one: Visit, { resolution, look }: Resolved, before: Before): 
   const waitMs = await untilBelieved(one, look)
   if (waitMs > 0) return { againMs: waitMs }
   await tellRewritten(one, c0)
-  return advance(one, { kind, id, c0, evidence, look, head: null, ahead: null })
+  return advance(one, { kind, id, c0, evidence, look, head: null, position: null, ahead: null })
 }
 
 function unresolved(one: Visit, reason: 'no-record' | 'unsteady' | 'hole'): Visited {

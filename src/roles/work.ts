@@ -185,7 +185,8 @@ export function openWorker(context: RootContext, shared: { inFlight: Throttle })
     try {
       const reason = { local: work.local, drain: draining || work.drain }
       const { againMs } = await visit(context, parts, { entry, reason, remote })
-      const next = { ...work, drain: work.drain && againMs === 0, size: 0, failures: 0 }
+      // What comes later may have been written elsewhere: only the visit that a listener asked for trusts its page cache.
+      const next = { local: false, drain: work.drain && againMs === 0, size: 0, failures: 0 }
       if (againMs === 0) enqueue(path, next)
       else if (againMs !== null) later(path, againMs, next)
       return againMs

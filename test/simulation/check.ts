@@ -41,7 +41,7 @@ export async function check(parts: Parts): Promise<{ problems: string[]; archive
   const sources = await readArchive(parts, problems)
   checkSources(parts, sources, problems)
   checkWritten(parts, sources, problems)
-  const published = parts.feed ? checkFeed(parts, { feed: parts.feed, sources, problems }) : 0
+  const published = parts.feed ? await checkFeed(parts, { feed: parts.feed, sources, problems }) : 0
   const archived = sources.reduce((sum, source) => sum + source.bytes.length, 0)
   return { problems, archived, published }
 }
@@ -133,7 +133,8 @@ interface Published {
   raw: Buffer | null
 }
 
-function checkFeed({ scenario }: Parts, { feed, sources, problems }: FeedParts): number {
+async function checkFeed({ scenario }: Parts, { feed, sources, problems }: FeedParts): Promise<number> {
+  const floorMs = (await feed.epoch('r'))?.floorMs ?? -1
   const entries = feed.records('r').map(({ fields }) => publishedOf(fields))
   const epochs = [...new Set(entries.map((entry) => entry.epoch))]
   if (scenario.rollbacks) return entries.length
@@ -146,7 +147,7 @@ function checkFeed({ scenario }: Parts, { feed, sources, problems }: FeedParts):
     if (seen.has(key)) problems.push(`record ${key} was published twice`)
     seen.add(key)
   }
-  for (const source of sources) checkSource(source, { scenario, entries: entries.filter((entry) => entry.source === source.id), problems })
+  for (const source of sources) checkSource(source, { scenario, floorMs, entries: entries.filter((entry) => entry.source === source.id), problems })
   for (const entry of entries) {
     if (!sources.some((source) => source.id === entry.source)) problems.push(`a record of ${entry.source}, which is not in the archive`)
   }
@@ -155,10 +156,11 @@ function checkFeed({ scenario }: Parts, { feed, sources, problems }: FeedParts):
 }
 
 /** Records lie side by side up to the source's end, as archived; or a revision entry covers them. */
-function checkSource(source: Source, { scenario, entries, problems }: { scenario: Scenario; entries: Published[]; problems: string[] }): void {
+function checkSource(source: Source, { scenario, floorMs, entries, problems }: { scenario: Scenario; floorMs: number; entries: Published[]; problems: string[] }): void {
   const records = entries.filter((entry) => entry.kind === 'record').sort((a, b) => a.start - b.start)
   const revisions = entries.filter((entry) => entry.kind === 'revision')
-  const startsWhole = scenario.since === 'all' && !scenario.wipes
+  // With another floor, what was archived before Redis came counts as published.
+  const startsWhole = floorMs === 0
   let at = startsWhole ? 0 : (records[0]?.start ?? source.bytes.length)
   for (const record of records) {
     const revised = revisions.some((one) => one.start <= record.start && record.end <= one.end)

@@ -42,6 +42,12 @@ export function openWriter(parts: { world: World; random: Random; scheduler: Sch
     world.append(active, node, bytes.subarray(cut))
   }
 
+  /** Another node takes over, some time after the last write of the one before. */
+  const failOver = async (): Promise<void> => {
+    await scheduler.sleep(1000 + random.next() * 2000)
+    node = random.int(options.nodes)
+  }
+
   const shift = (): void => {
     for (let n = 40; n >= 1; n--) world.rename(`${active}.${n}`, `${active}.${n + 1}`)
   }
@@ -85,7 +91,7 @@ export function openWriter(parts: { world: World; random: Random; scheduler: Sch
         await scheduler.sleep(random.chance(0.1) ? random.next() * 6000 : random.next() * 700)
         const dice = random.next()
         if (dice < 0.05 && options.rotations) await rotate()
-        else if (dice < 0.07) node = random.int(options.nodes)
+        else if (dice < 0.07) await failOver()
         else await append()
         const last = `${active}.5`
         if (options.deletes && world.inode(last) && random.chance(0.2)) world.remove(last)

@@ -1,0 +1,47 @@
+/**
+ * Bytes that arrive in pieces → records, without an archive: what `decode` reads. Any cut into pieces gives the same records, their ranges
+ * cover the input without gap or overlap, and no more than one record and one piece is held.
+ *
+ * Every record ends at a newline, so framing is tried only when one has come, or when the longest record is here.
+ */
+
+import type { Format, Framed } from './format.ts'
+import { frame } from './format.ts'
+
+export async function* frameStream(
+  format: Format,
+  pieces: AsyncIterable<Buffer> | Iterable<Buffer>,
+  options: { recordBytesMax: number },
+): AsyncGenerator<Framed> {
+  const { recordBytesMax } = options
+  let waiting: Buffer[] = []
+  let waitingBytes = 0
+  let offset = 0
+  const take = (final: boolean): Framed[] => {
+    const bytes = waiting.length === 1 ? (waiting[0] as Buffer) : Buffer.concat(waiting, waitingBytes)
+    const records = frame(format, bytes, { offset, recordBytesMax, final })
+    const end = records.at(-1)?.end ?? offset
+    const rest = bytes.subarray(end - offset)
+    waiting = rest.length === 0 ? [] : [rest]
+    waitingBytes = rest.length
+    offset = end
+    return records
+  }
+  for await (const piece of pieces) {
+    waiting.push(piece)
+    waitingBytes += piece.length
+    if (piece.includes(10) || waitingBytes >= recordBytesMax) yield* take(false)
+  }
+  if (waitingBytes > 0) yield* take(true)
+}
+
+const guessLines = 20
+
+/** `jsonl` where the first whole lines are JSON objects, else `lines`. */
+export function guessFormat(beginning: Buffer, jsonl: Format): 'jsonl' | 'lines' {
+  const whole = beginning.subarray(0, beginning.lastIndexOf(10) + 1)
+  const records = frame(jsonl, whole.length > 0 ? whole : beginning, { offset: 0, recordBytesMax: beginning.length + 1, final: true })
+  const some = records.slice(0, guessLines).map(({ raw }) => jsonl.parse(raw, {}).error)
+  const told = some.filter((error) => error !== 'empty')
+  return told.length > 0 && told.every((error) => error === '') ? 'jsonl' : 'lines'
+}

@@ -1,0 +1,85 @@
+/**
+ * The entries of the records stream, out of the archive: for a subscriber that fills a gap, and for whoever comes years later.
+ * The same fields, without `epoch` and `seq`, which belong to one Redis history.
+ *
+ * Sources come in the order of their ids; within one, records in order, then an entry for each revision object. `path` and `family`
+ * are those of the segment that the record ends in.
+ */
+
+import type { Entry } from '../formats/entry.ts'
+import { recordEntry } from '../formats/entry.ts'
+import { parseSegmentKey } from '../core/segment.ts'
+import { endOfLine } from '../formats/lines.ts'
+import { GleanerError } from '../errors.ts'
+import { archivedRecords, revisionEntry } from '../roles/archived-records.ts'
+import type { RootContext } from '../roles/context.ts'
+import { reachOf } from '../roles/full-pass.ts'
+import type { Ledger, Mark } from '../roles/ledger.ts'
+
+export interface ReplayOptions {
+  /** Null: all sources of the root. */
+  source: string | null
+  /** Records that begin in [from, to). */
+  from: number
+  to: number
+  /** Records whose time is in [sinceMs, untilMs); with either given, what has no time is left out. Null: any. */
+  sinceMs: number | null
+  untilMs: number | null
+}
+
+/** Throws `not-found` for a source that the archive does not hold, `store-*`. */
+export async function* replay(
+  context: Pick<RootContext, 'root' | 'store'>,
+  ledger: Ledger,
+  options: ReplayOptions,
+): AsyncGenerator<Entry> {
+  const sources = options.source === null ? [...(await reachOf(context, 0)).keys()] : [options.source]
+  for (const source of sources) {
+    const head = await ledger.last(source)
+    if (head) yield* replaySource(context, ledger, { head, options })
+    else if (options.source !== null) {
+      const facts = { operation: 'replay', subject: source, message: `root ${context.root.name} holds no such source` }
+      throw new GleanerError('not-found', facts)
+    }
+  }
+}
+
+async function* replaySource(
+  { root }: Pick<RootContext, 'root' | 'store'>,
+  ledger: Ledger,
+  { head, options }: { head: Mark; options: ReplayOptions },
+): AsyncGenerator<Entry> {
+  const { source } = head
+  const { from, to } = options
+  const start = await framingStart(root.format.endOf === endOfLine, ledger, { source, from })
+  const rawBytesMax = root.feed.recordBytesMax
+  // A record that begins before `to` may end after it: the loop ends by itself at the first one that begins there.
+  records: for await (const { records, mark } of archivedRecords(root, ledger, { source, start, end: head.end })) {
+    for (const framed of records) {
+      if (framed.start >= to) break records
+      if (framed.start < from) continue
+      const entry = recordEntry(root.format, framed, { source, path: mark.path, family: mark.family, rawBytesMax, parse: root.parse })
+      if (isWithin(entry, options)) yield entry
+    }
+  }
+  if (options.sinceMs !== null || options.untilMs !== null) return
+  for (const { key, n } of await ledger.revisions(source)) {
+    const { start, end, path, family } = await ledger.header(key, 0)
+    if (end > from && start < to) yield revisionEntry(root, { source, path, family, start, end, revision: n, object: key })
+  }
+}
+
+/**
+ * Where framing begins: at a record boundary. Segments end at line ends, so where a line is a record, the segment that holds `from` will
+ * do; else at the first segment that is there.
+ */
+async function framingStart(isByLine: boolean, ledger: Ledger, { source, from }: { source: string; from: number }): Promise<number> {
+  const starts = (await ledger.segmentsFrom(source, 0)).map(({ key }) => parseSegmentKey(key)?.start ?? 0)
+  return (isByLine ? starts.findLast((start) => start <= from) : undefined) ?? starts[0] ?? 0
+}
+
+function isWithin(entry: Entry, { sinceMs, untilMs }: ReplayOptions): boolean {
+  if (sinceMs === null && untilMs === null) return true
+  const ms = Date.parse(String(entry['time']))
+  return ms >= (sinceMs ?? Number.NEGATIVE_INFINITY) && ms < (untilMs ?? Number.POSITIVE_INFINITY)
+}
