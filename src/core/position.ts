@@ -1,17 +1,20 @@
 /**
  * How far a source is published, as text beside it in Redis:
  *
- *     1 <published> <announced> [<start>:<end>:<digest>:<length>:<witness> ...]
+ *     1 <published> <announced>
+ *     1 <published> <announced> <at>:<digest> <end>:<digest> ... <length>:<witness>
  *
- * published: offset of the next record. announced: end of the last segment announced in the segments stream.
- * Each further word is a range published ahead of the archive. Its digest folds the records one by one,
+ * published: offset of the next record. announced: end of the last segment announced in the segments stream. The longer form
+ * says what was published ahead of the archive, from `at` to `published`. A digest folds the records one by one,
  *
- *     digest(none) = ""      digest(next) = SHA-256(digest, SHA-256(record bytes))
+ *     digest("") = SHA-256(SHA-256(record bytes))      digest(next) = SHA-256(digest, SHA-256(record bytes))
  *
- * so that a range can grow batch by batch, in any process, and still be compared with the archived bytes later: framing
- * the same bytes from the same start gives the same records. A range grows until a segment reaches into it; then the next begins, so
- * a position stays short. The witness is the SHA-256 of the `length` bytes (4 KiB or fewer) before the range's end: a file that does not hold
- * them is not the one that was published, however well it fits what is archived (two files may begin alike).
+ * so that the range can grow batch by batch, in any process, and still be compared with the archived bytes later: framing the same
+ * bytes from the same start gives the same records. A few digests on the way are kept, so that a difference is found as soon as a segment
+ * covers the first of them. `x` in place of the first digest: what was published from there on is known to be false.
+ *
+ * The witness is the SHA-256 of the `length` bytes (4 KiB or fewer) before `published`: a file that does not hold them is not the one that
+ * was published, however well it fits what is archived (two files may begin alike).
  */
 
 import { sha256 } from './hash.ts'
@@ -20,34 +23,47 @@ import { witnessBytes } from './identity.ts'
 export interface Position {
   published: number
   announced: number
-  ahead: Ahead[]
+  ahead: Ahead | null
 }
 
 export interface Ahead {
-  start: number
-  end: number
+  /** Up to `at` all is known to be as archived, or not to be (`isFalse`); the digest goes on from here. */
+  at: number
   digest: string
+  isFalse: boolean
+  /** The digest at some record ends after `at`, in order; the last is at `published`. */
+  marks: { end: number; digest: string }[]
   witness: { length: number; sha256: string }
 }
 
-export function encodePosition(position: Position): string {
-  const words = position.ahead.map(({ start, end, digest, witness }) => ` ${start}:${end}:${digest}:${witness.length}:${witness.sha256}`)
-  return `1 ${position.published} ${position.announced}${words.join('')}`
+const marksMax = 6
+
+export function encodePosition({ published, announced, ahead }: Position): string {
+  const text = `1 ${published} ${announced}`
+  if (!ahead) return text
+  const marks = ahead.marks.map(({ end, digest }) => ` ${end}:${digest}`).join('')
+  return `${text} ${ahead.at}:${ahead.isFalse ? 'x' : ahead.digest}${marks} ${ahead.witness.length}:${ahead.witness.sha256}`
 }
 
 /** Text → position; null for text that is none (another program's, or a later version's). */
 export function decodePosition(text: string): Position | null {
   const [version, published, announced, ...words] = text.split(' ')
   if (version !== '1' || !isOffset(published) || !isOffset(announced)) return null
-  const ahead = words.map(decodeAhead)
-  if (ahead.includes(null)) return null
-  return { published: Number(published), announced: Number(announced), ahead: ahead as Ahead[] }
-}
-
-function decodeAhead(word: string): Ahead | null {
-  const [start, end, digest, length, witness] = word.split(':')
-  if (!isOffset(start) || !isOffset(end) || !isOffset(length) || !isHash(digest) || !isHash(witness)) return null
-  return { start: Number(start), end: Number(end), digest, witness: { length: Number(length), sha256: witness } }
+  const place = { published: Number(published), announced: Number(announced) }
+  if (words.length === 0) return { ...place, ahead: null }
+  const pairs = words.map((word) => word.split(':'))
+  if (words.length < 2 || !pairs.every(([number, hash]) => isOffset(number) && /^(|x|[0-9a-f]{64})$/.test(hash ?? '-'))) return null
+  const [first, ...rest] = pairs.map(([number, hash]) => ({ number: Number(number), hash: hash as string }))
+  const last = rest.pop()
+  if (!first || !last) return null
+  const ahead = {
+    at: first.number,
+    digest: first.hash === 'x' ? '' : first.hash,
+    isFalse: first.hash === 'x',
+    marks: rest.map(({ number, hash }) => ({ end: number, digest: hash })),
+    witness: { length: last.number, sha256: last.hash },
+  }
+  return { ...place, ahead }
 }
 
 /** The digest after one more record. */
@@ -55,17 +71,21 @@ export function foldRecord(digest: string, record: Uint8Array): string {
   return sha256(digest + sha256(record))
 }
 
-/**
- * The position after records from `published` on, with the given bytes, were published ahead of `head`.
- */
-export function publishedAhead(position: Position, head: number, records: { end: number; bytes: Buffer }[]): Position {
+/** The position after records from `published` on, with the given bytes, were published ahead of the archive. */
+export function publishedAhead(position: Position, records: { end: number; bytes: Buffer }[]): Position {
   const end = records.at(-1)?.end ?? position.published
-  const last = position.ahead.at(-1)
-  const grows = last !== undefined && last.end === position.published && last.start >= head
-  const digest = records.reduce((sum, record) => foldRecord(sum, record.bytes), grows ? last.digest : '')
-  const range = { start: grows ? last.start : position.published, end, digest, witness: witnessOf(records) }
-  const before = grows ? position.ahead.slice(0, -1) : position.ahead
-  return { ...position, published: end, ahead: [...before, range] }
+  const before = position.ahead ?? { at: position.published, digest: '', isFalse: false, marks: [] }
+  const digest = records.reduce((sum, record) => foldRecord(sum, record.bytes), before.marks.at(-1)?.digest ?? before.digest)
+  const marks = thinned([...before.marks, { end, digest }], before.at)
+  return { ...position, published: end, ahead: { ...before, marks, witness: witnessOf(records) } }
+}
+
+/** At most so many marks: the one that is closest to the one before it goes, but never the last. */
+function thinned(marks: { end: number; digest: string }[], at: number): { end: number; digest: string }[] {
+  if (marks.length <= marksMax) return marks
+  const gaps = marks.slice(0, -1).map((mark, index) => mark.end - (marks[index - 1]?.end ?? at))
+  const least = gaps.indexOf(Math.min(...gaps))
+  return marks.filter((_, index) => index !== least)
 }
 
 /** Of the last 4 KiB of these records, or of all if they are fewer. */
@@ -73,7 +93,7 @@ function witnessOf(records: { bytes: Buffer }[]): { length: number; sha256: stri
   const tail: Buffer[] = []
   let length = 0
   for (let at = records.length - 1; at >= 0 && length < witnessBytes; at--) {
-    const bytes = (records[at] as { bytes: Buffer }).bytes
+    const { bytes } = records[at] as { bytes: Buffer }
     const part = bytes.subarray(Math.max(0, bytes.length - (witnessBytes - length)))
     tail.unshift(part)
     length += part.length
@@ -81,16 +101,29 @@ function witnessOf(records: { bytes: Buffer }[]): { length: number; sha256: stri
   return { length, sha256: sha256(Buffer.concat(tail)) }
 }
 
-/** The range that reaches to `published`, if it was published ahead. */
-export function lastAhead(position: Position): Ahead | null {
-  const last = position.ahead.at(-1)
-  return last !== undefined && last.end === position.published ? last : null
+/**
+ * Whether a file that fits the archive up to `head` also holds what was published last, ahead of the archive. `bytes` are the file's, from
+ * `start` on.
+ *
+ *   unread    they do not reach that far, or begin too late
+ *   stale     more is archived than `head` says
+ *   doubtful  the archive has come into the range, which may or may not be as published
+ */
+export function agreement(
+  position: Position,
+  head: number,
+  file: { start: number; bytes: Buffer } | null,
+): 'agrees' | 'differs' | 'unread' | 'stale' | 'doubtful' {
+  const { ahead, published } = position
+  if (position.announced > head || (ahead === null && published > head)) return 'stale'
+  if (ahead === null || published <= head) return 'agrees'
+  const from = published - ahead.witness.length
+  const isRead = file !== null && from >= file.start && published <= file.start + file.bytes.length
+  if (isRead && !ahead.isFalse && sha256(file.bytes.subarray(from - file.start, published - file.start)) === ahead.witness.sha256) return 'agrees'
+  if (ahead.isFalse || head > ahead.at) return 'doubtful'
+  return isRead ? 'differs' : 'unread'
 }
 
 function isOffset(text: string | undefined): text is string {
   return text !== undefined && /^\d{1,16}$/.test(text) && Number.isSafeInteger(Number(text))
-}
-
-function isHash(text: string | undefined): text is string {
-  return text !== undefined && /^[0-9a-f]{64}$/.test(text)
 }

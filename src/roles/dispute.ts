@@ -3,19 +3,19 @@
  * the last records.
  *
  *   it agrees, or nothing was published ahead      none: go on
+ *   the archive has come into that range           none: it is the ledger, and what was published is compared with it
  *   more is archived than this process knew        wait: look again, with the last segment's witness
  *   another member of the family agrees            wait: that one is archived first, and then this one no longer fits
  *   it is the same file, on a root that may lie    none: what is archived decides, and a difference is announced
  *   nobody agrees                                  other: it is another file; where reads may lie, only after `settle.tail`
  */
 
-import { lastAhead } from '../core/position.ts'
-import type { Ahead } from '../core/position.ts'
+import type { Position } from '../core/position.ts'
+import { agreement } from '../core/position.ts'
 import { isGleanerError } from '../errors.ts'
 import { holderOf } from './family.ts'
 import { candidateOf } from './ledger.ts'
 import type { Mark } from './ledger.ts'
-import { agreement } from './publish.ts'
 import type { Found, Visit } from './visit.ts'
 
 export type Dispute = { kind: 'none' } | { kind: 'wait'; againMs: number; other: string | null } | { kind: 'other' }
@@ -28,17 +28,16 @@ export async function disputeOf(one: Visit, found: Found, { isKnown }: { isKnown
   const position = found.position ?? (await standingOrNull(one, found.id))
   if (!position) return { kind: 'none' }
   const said = agreement(position, found.head.end, found.ahead)
-  if (said === 'agrees') return { kind: 'none' }
+  if (said === 'agrees' || said === 'doubtful') return { kind: 'none' }
   if (said === 'stale') {
     const head = await parts.ledger.last(found.id)
     return head && head.end > found.head.end ? { kind: 'wait', againMs: 0, other: null } : { kind: 'none' }
   }
-  const last = lastAhead(position) as Ahead
   // Heard of only after the look: the file may have grown since.
   if (found.position === null) return { kind: 'wait', againMs: 0, other: null }
   // Not readable yet: nothing is published from it.
-  if (said === 'unread' && found.look.stat.size >= last.end) return { kind: 'none' }
-  const other = await holderOf({ context, entries: parts.entries, fresh: one.fresh }, publishedCandidate(found.head, last), entry.path)
+  if (said === 'unread' && found.look.stat.size >= position.published) return { kind: 'none' }
+  const other = await holderOf({ context, entries: parts.entries, fresh: one.fresh }, publishedCandidate(found.head, position), entry.path)
   if (other !== null) return { kind: 'wait', againMs: waitForOtherMs, other }
   if (one.remote && isKnown) return { kind: 'none' }
   if (!one.remote) return { kind: 'other' }
@@ -48,8 +47,9 @@ export async function disputeOf(one: Visit, found: Found, { isKnown }: { isKnown
 }
 
 /** The source as it was published: its head is the position. */
-function publishedCandidate(head: Mark, last: Ahead): ReturnType<typeof candidateOf> {
-  return { ...candidateOf(head), head: last.end, witness: { end: last.end, ...last.witness } }
+function publishedCandidate(head: Mark, { published, ahead }: Position): ReturnType<typeof candidateOf> {
+  const witness = { end: published, length: ahead?.witness.length ?? 0, sha256: ahead?.witness.sha256 ?? '' }
+  return { ...candidateOf(head), head: published, witness }
 }
 
 async function standingOrNull(one: Visit, source: string): ReturnType<NonNullable<Visit['parts']['publisher']>['standing']> {

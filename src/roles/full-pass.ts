@@ -70,7 +70,7 @@ async function openEpoch(
     const head = entry?.source ? await worker.ledger.last(entry.source) : null
     if (!head) continue
     const published = head.end <= size ? head.end : await lastLineEnd(worker, head, size)
-    const position = encodePosition({ published, announced: head.end, ahead: [] })
+    const position = encodePosition({ published, announced: head.end, ahead: null })
     await feed.positionIfAbsent(root.name, epoch.id, { source: head.source, position })
   }
   await feed.open(root.name, epoch.id)
@@ -155,5 +155,5 @@ async function sweep(
 
 /** Whether the floor would say the same. */
 function isAt(position: Position, end: number): boolean {
-  return position.published === end && position.announced === end && position.ahead.length === 0
+  return position.published === end && position.announced === end && position.ahead === null
 }

@@ -14,14 +14,14 @@
  */
 
 import { LruMap } from '../core/lru.ts'
-import type { Ahead, Position } from '../core/position.ts'
-import { decodePosition, encodePosition, foldRecord, lastAhead, publishedAhead } from '../core/position.ts'
-import { sha256 } from '../core/hash.ts'
+import type { Position } from '../core/position.ts'
+import { agreement, decodePosition, encodePosition, publishedAhead } from '../core/position.ts'
 import type { Entry } from '../formats/entry.ts'
 import { recordEntry } from '../formats/entry.ts'
 import type { Framed } from '../formats/format.ts'
 import { frame } from '../formats/format.ts'
 import type { Epoch, Feed } from '../ports/feed.ts'
+import { settleAhead } from './ahead.ts'
 import { archivedRecords, revisionEntry } from './archived-records.ts'
 import type { Revised } from './archived-records.ts'
 import type { RootContext } from './context.ts'
@@ -71,7 +71,7 @@ export function openPublisher(context: RootContext, parts: { feed: Feed; ledger:
     const position = text === null ? null : decodePosition(text)
     if (position) return position
     const end = await endStoredBy(ledger, source, epoch.floorMs)
-    return { published: end, announced: end, ahead: [] }
+    return { published: end, announced: end, ahead: null }
   }
 
   const fetch = async (source: string): Promise<string | null> => {
@@ -155,7 +155,7 @@ async function nextStep(context: RootContext, ledger: Ledger, { job, before }: {
     start.entries = [...start.entries, ...framed.map((one) => entryOf(context, job, one))]
     start.next = archived
       ? { ...start.next, published: (framed.at(-1) as Framed).end }
-      : publishedAhead(start.next, job.head.end, framed.map(({ end, raw }) => ({ end, bytes: raw })))
+      : publishedAhead(start.next, framed.map(({ end, raw }) => ({ end, bytes: raw })))
   }
   const changed = start.entries.length > 0 || start.announcements.length > 0 || encodePosition(start.next) !== encodePosition(before)
   return changed ? start : null
@@ -182,19 +182,6 @@ async function framedFromArchive(context: RootContext, ledger: Ledger, { job, fr
   return firstBatch(framed)
 }
 
-/**
- * Whether a file that fits the archive up to `head` also holds what was published last, ahead of the archive. `unread`: the bytes do
- * not reach that far, or begin too late. `stale`: more is archived than `head` says.
- */
-export function agreement(position: Position, head: number, ahead: { start: number; bytes: Buffer } | null): 'agrees' | 'differs' | 'unread' | 'stale' {
-  const last = lastAhead(position)
-  if (position.announced > head || (last === null && position.published > head)) return 'stale'
-  if (last === null || last.end <= head) return 'agrees'
-  const from = last.end - last.witness.length
-  if (ahead === null || from < ahead.start || last.end > ahead.start + ahead.bytes.length) return 'unread'
-  return sha256(ahead.bytes.subarray(from - ahead.start, last.end - ahead.start)) === last.witness.sha256 ? 'agrees' : 'differs'
-}
-
 function firstBatch(records: Framed[]): Framed[] {
   let bytes = 0
   let count = 0
@@ -214,69 +201,6 @@ async function announcementsOf(ledger: Ledger, job: PublishJob, before: Position
   }
   const announcements = marks.map(({ source, start, end, key, sha256 }) => ({ v: '1', source, start: String(start), end: String(end), key, sha256 }))
   return { announced: marks.at(-1)?.end ?? before.announced, announcements }
-}
-
-/**
- * Compares what was published ahead with what was archived since. Where they differ, the revision entry reaches to the next true record
- * boundary, and publishing goes on from there.
- */
-async function settleAhead(
-  context: RootContext,
-  ledger: Ledger,
-  { job, before }: { job: PublishJob; before: Position },
-): Promise<{ position: Position; entries: Entry[] }> {
-  let { published } = before
-  const ahead: Ahead[] = []
-  const entries: Entry[] = []
-  for (const range of before.ahead) {
-    if (range.end > job.head.end) {
-      ahead.push(range)
-      continue
-    }
-    const truth = await foldArchived(context, ledger, { job, range, upTo: published })
-    if (truth.digest === range.digest) continue
-    const end = published === range.end ? truth.boundary : range.end
-    if (published === range.end) published = end
-    entries.push(...(await revisionEntries(context, ledger, { job, range: { start: range.start, end } })))
-    const detail = 'what was published ahead is not what was archived'
-    context.telemetry.anomaly(context.root.name, { kind: 'revised', subject: `${job.source} ${range.start}-${range.end}`, detail })
-  }
-  return { position: { ...before, published, ahead }, entries }
-}
-
-/** The digest of the archived bytes of a range (null: no record ends where it ends), and the first true boundary at or after `upTo`. */
-async function foldArchived(
-  context: RootContext,
-  ledger: Ledger,
-  { job, range, upTo }: { job: PublishJob; range: Ahead; upTo: number },
-): Promise<{ digest: string | null; boundary: number }> {
-  let offset = range.start
-  let digest = ''
-  let atEnd: string | null = null
-  for await (const { records } of archivedRecords(context.root, ledger, { source: job.source, start: range.start, end: job.head.end })) {
-    for (const { end, raw } of records) {
-      if (offset < range.end) digest = foldRecord(digest, raw)
-      offset = end
-      if (offset === range.end) atEnd = digest
-      if (offset >= Math.max(range.end, upTo)) return { digest: atEnd, boundary: offset }
-    }
-  }
-  return { digest: atEnd, boundary: Math.max(offset, upTo) }
-}
-
-async function revisionEntries(
-  context: RootContext,
-  ledger: Ledger,
-  { job, range }: { job: PublishJob; range: { start: number; end: number } },
-): Promise<Entry[]> {
-  const entries: Entry[] = []
-  for (const listed of await ledger.segmentsFrom(job.source, 0)) {
-    const mark = await ledger.header(listed.key, listed.storedAtMs)
-    const start = Math.max(range.start, mark.start)
-    const end = Math.min(range.end, mark.end)
-    if (start < end) entries.push(revisionEntry(context.root, { ...job, start, end, revision: 0, object: mark.key }))
-  }
-  return entries
 }
 
 function entryOf({ root }: RootContext, job: PublishJob, framed: Framed): Entry {

@@ -12,7 +12,6 @@
  */
 
 import type { Position } from '../core/position.ts'
-import { lastAhead } from '../core/position.ts'
 import { age, readableNow, unseen } from '../core/settle.ts'
 import type { Look } from '../ports/files.ts'
 import { advance } from './advance.ts'
@@ -125,7 +124,7 @@ async function lookAt(one: Visit, { mark, c0, evidence }: { mark: Mark; c0: stri
   const probes = probesOf(evidence, Number.MAX_SAFE_INTEGER)
   const position = parts.publisher?.cached(mark.source) ?? null
   const published = Math.max(mark.end, position?.published ?? 0)
-  const from = published - (position ? (lastAhead(position)?.witness.length ?? 0) : 0)
+  const from = Math.max(0, published - (position?.ahead?.witness.length ?? 0))
   const window = entry.wide ? context.root.limits.lineBytesMax + windowBytes : windowBytes
   const end = Math.min(published + window, readableNow(entry.aged, { atMs: one.nowMs, settleMs: settleMs(one) }))
   const wanted = parts.publisher !== null && end > from

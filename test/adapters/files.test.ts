@@ -153,6 +153,18 @@ test('the frames of a long segment are what `zstd -dc` makes the file of', async
   t.is(later.segment?.sha256, sha256(tail))
 })
 
+test('a fresh look drops the cached pages first', async (t) => {
+  const { top, files } = world(t)
+  if ((await files.mount()).filesystem === 'tmpfs') return t.pass('its pages are all there is')
+  const path = join(top, 'a')
+  writeFileSync(path, Buffer.alloc(2 ** 23, '0123456\n'), { flush: true })
+  const cachedPages = () => Number(execFileSync('fincore', ['-b', '-n', '-o', 'PAGES', path], { encoding: 'utf8' }))
+  await files.look('a', glance)
+  t.is(cachedPages(), 2048)
+  await files.look('a', { ...glance, fresh: true })
+  t.true(cachedPages() < 1024)
+})
+
 test('types that a filesystem does not tell are asked for', (t) => {
   const { top } = world(t)
   appendFileSync(Buffer.concat([Buffer.from(`${top}/`), Buffer.from([0xff, 0x0a])]), 'x')
