@@ -168,7 +168,8 @@ function openContexts(configured: () => Promise<Config>, ports: Ports) {
     filesOf.delete(made)
     return (await files?.close()) ?? true
   }
-  const closeAll = async (): Promise<boolean> => (await Promise.all([...filesOf.keys()].map(closeContext))).every(Boolean)
+  const closeAll = async (): Promise<boolean> =>
+    (await Promise.all([...filesOf.keys()].map(closeContext))).every(Boolean)
   return { context, closeContext, closeAll }
 }
 

@@ -82,7 +82,9 @@ function describe(program: Command, version: string): void {
 
 /** The first word that is a command's name and no value of an option before it. Anything else: all commands are needed, for help or an error. */
 function commandIn(args: readonly string[]): string | undefined {
-  const first = args.find((arg, index) => !arg.startsWith('-') && !['--config', '--log-level'].includes(args[index - 1] ?? ''))
+  const first = args.find(
+    (arg, index) => !arg.startsWith('-') && !['--config', '--log-level'].includes(args[index - 1] ?? ''),
+  )
   return first !== undefined && Object.hasOwn(commands, first) ? first : undefined
 }
 
@@ -90,7 +92,9 @@ function commandIn(args: readonly string[]): string | undefined {
 function tell(error: unknown): ExitStatus {
   // Commander has said it already.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
-  const known = isGleanerError(error) ? error : new GleanerError('internal', { operation: 'run', subject: 'gleaner', cause: error })
+  const known = isGleanerError(error)
+    ? error
+    : new GleanerError('internal', { operation: 'run', subject: 'gleaner', cause: error })
   process.stderr.write(`gleaner: ${known.message}\nwhat to do: ${known.remedy}\n`)
   if (/--log-level[= ](debug|trace)/.test(process.argv.join(' '))) process.stderr.write(`${stackOf(error)}\n`)
   return usageCodes.includes(known.code) ? 2 : 1

@@ -25,7 +25,8 @@ export interface Check {
 export async function checkGenerations(context: RootContext, written: readonly Generation[]): Promise<Check> {
   const archived = await archivedSources(context)
   const digests = new Map(archived.map((source) => [source.sha256, source]))
-  const equal = archived.length === written.length && written.every(({ sha256, bytes }) => digests.get(sha256)?.bytes === bytes)
+  const equal =
+    archived.length === written.length && written.every(({ sha256, bytes }) => digests.get(sha256)?.bytes === bytes)
   return resultOf(context, archived, { equal, files: written.length, what: 'generations of lsb.acct' })
 }
 
@@ -73,7 +74,11 @@ async function digestOf(ledger: Ledger, source: string): Promise<{ bytes: number
   return { bytes, sha256: hash.digest('hex') }
 }
 
-function resultOf({ root }: RootContext, archived: readonly Archived[], found: { equal: boolean; files: number; what: string }): Check {
+function resultOf(
+  { root }: RootContext,
+  archived: readonly Archived[],
+  found: { equal: boolean; files: number; what: string },
+): Check {
   const bytes = archived.reduce((sum, one) => sum + one.bytes, 0)
   const segments = archived.reduce((sum, one) => sum + one.segments, 0)
   const text = `${found.files} ${found.what}, ${bytesText(bytes)} in ${counted(segments, 'segment')} of ${counted(archived.length, 'source')}.`

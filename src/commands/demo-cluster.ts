@@ -119,6 +119,18 @@ function jobFinish(job: number, now: number): string {
   const queue = queues[job % queues.length] as string
   const seconds = 30 + ((job * 7919) % 5000)
   const fields = ['"JOB_FINISH"', '"10.1"', now, job, 2000 + (job % users.length), 33_816_578, 1 + (job % 16)]
-  const rest = [now - seconds - 20, 0, 0, now - seconds, `"${user}"`, `"${queue}"`, '""', '""', '""', '"login1"', `"/home/${user}"`]
+  const rest = [
+    now - seconds - 20,
+    0,
+    0,
+    now - seconds,
+    `"${user}"`,
+    `"${queue}"`,
+    '""',
+    '""',
+    '""',
+    '"login1"',
+    `"/home/${user}"`,
+  ]
   return `${[...fields, ...rest, `"job ${job}"`, 64, (seconds * 0.93).toFixed(6), (seconds * 0.02).toFixed(6)].join(' ')}\n`
 }

@@ -32,7 +32,8 @@ export function openView(shown: Shown, stream: NodeJS.WriteStream = process.stdo
 }
 
 function plainView({ title, entries, tally, nowMs }: Shown, stream: NodeJS.WriteStream): View {
-  const say = (text: string): void => void stream.write(`${secondsText(nowMs() - tally.startedMs).padStart(5)}  ${text}\n`)
+  const say = (text: string): void =>
+    void stream.write(`${secondsText(nowMs() - tally.startedMs).padStart(5)}  ${text}\n`)
   say(title)
   const timer = setInterval(() => say(`${totals(tally)}; ${counted(entries.size, 'file')}`), 5000).unref()
   return { event: say, close: () => clearInterval(timer) }

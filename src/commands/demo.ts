@@ -63,16 +63,24 @@ async function demo(app: App, flags: DemoFlags): Promise<void> {
   const store = await app.store()
   await beginArchive({ store, clock: app.clock, random: () => `${process.pid}demo` })
   await freezeRules({ store, clock: app.clock }, wantedRules(root))
-  const tally: Tally = { written: flags.path === undefined ? 0 : null, records: 0, segments: 0, anomalies: 0, startedMs: app.clock.monotonicMs() }
+  const tally: Tally = {
+    written: flags.path === undefined ? 0 : null,
+    records: 0,
+    segments: 0,
+    anomalies: 0,
+    startedMs: app.clock.monotonicMs(),
+  }
   const opened = await app.context(root)
   const events: { view: View | null } = { view: null }
   const told = (event: string): void => events.view?.event(event)
   const context = { ...opened, telemetry: watching(opened.telemetry, tally, told) }
   const running = await start(app, context, root)
-  const title = flags.path === undefined ? 'Gleaner, collecting from a simulated cluster' : `Gleaner, collecting ${root.path}`
+  const title =
+    flags.path === undefined ? 'Gleaner, collecting from a simulated cluster' : `Gleaner, collecting ${root.path}`
   const view = openView({ title, entries: running.worker.entries, tally, nowMs: () => app.clock.monotonicMs() })
   events.view = view
-  const cluster = flags.path === undefined ? startCluster({ directory: place.logs, linesEveryMs, rotateEveryMs, told }) : null
+  const cluster =
+    flags.path === undefined ? startCluster({ directory: place.logs, linesEveryMs, rotateEveryMs, told }) : null
   const counting = setInterval(() => count(tally, cluster), 200)
   await ending
   cluster?.stop()
@@ -131,7 +139,9 @@ function endOf(app: App, seconds: number | undefined): Promise<void> {
     stopping.abort()
   }
   process.on('SIGINT', end).on('SIGTERM', end)
-  return app.clock.delay(seconds === undefined || !(seconds >= 0) ? Number.POSITIVE_INFINITY : seconds * 1000, stopping.signal).then(() => stopping.abort())
+  return app.clock
+    .delay(seconds === undefined || !(seconds >= 0) ? Number.POSITIVE_INFINITY : seconds * 1000, stopping.signal)
+    .then(() => stopping.abort())
 }
 
 /** What the roles tell, as events for a person. */
@@ -141,7 +151,9 @@ function watching(telemetry: Telemetry, tally: Tally, told: (event: string) => v
     archived(root, segment) {
       tally.segments++
       tally.records += segment.lines
-      told(`archived ${bytesText(segment.end - segment.start)} of ${segment.source.slice(0, 8)} (bytes ${segment.start} to ${segment.end})`)
+      told(
+        `archived ${bytesText(segment.end - segment.start)} of ${segment.source.slice(0, 8)} (bytes ${segment.start} to ${segment.end})`,
+      )
       telemetry.archived(root, segment)
     },
     anomaly(root, anomaly) {
@@ -168,11 +180,14 @@ interface End {
 }
 
 async function conclude(app: App, { context, running, cluster, place }: End): Promise<void> {
-  const check = cluster === null ? await checkFiles(context, running.worker) : await checkGenerations(context, cluster.written())
+  const check =
+    cluster === null ? await checkFiles(context, running.worker) : await checkGenerations(context, cluster.written())
   if (app.json) app.out(JSON.stringify({ ...check, archive: place.archive, config: place.config }))
   else {
     const gleaner = `node_modules/.bin/node src/main.ts --config ${place.config}`
-    app.out(`\n${check.equal ? 'Every byte is in the archive, and equal.' : 'THE ARCHIVE DIFFERS from what was written.'} ${check.text}`)
+    app.out(
+      `\n${check.equal ? 'Every byte is in the archive, and equal.' : 'THE ARCHIVE DIFFERS from what was written.'} ${check.text}`,
+    )
     app.out(`\nThe archive: ${place.archive}\nLook at it:\n  ${gleaner} sources\n  ${gleaner} verify`)
     if (check.example !== null) app.out(`  zstd -dc ${join(place.archive, check.example)}/*.zst | head`)
   }

@@ -27,12 +27,22 @@ export function doctorCommand(program: Command, app: App): void {
 async function doctor(app: App): Promise<void> {
   const config = await app.config()
   const findings: Finding[] = [
-    { check: 'configuration', subject: config.file ?? 'flags', result: 'ok', found: `roots: ${config.roots.map(({ name }) => name).join(', ')}; roles: ${config.roles.join(', ')}`, means: '', todo: '' },
+    {
+      check: 'configuration',
+      subject: config.file ?? 'flags',
+      result: 'ok',
+      found: `roots: ${config.roots.map(({ name }) => name).join(', ')}; roles: ${config.roles.join(', ')}`,
+      means: '',
+      todo: '',
+    },
   ]
   const random = (): string => randomBytes(16).toString('hex')
   findings.push(...(await diagnoseStore(await app.store(), { clock: app.clock, random })))
   findings.push(await diagnoseRedis(() => app.checkRedis()))
-  const limits: InotifyLimits = { watches: kernelLimit('max_user_watches'), instances: kernelLimit('max_user_instances') }
+  const limits: InotifyLimits = {
+    watches: kernelLimit('max_user_watches'),
+    instances: kernelLimit('max_user_instances'),
+  }
   const looked = await Promise.all(config.roots.map((root) => oneRoot(app, root, limits)))
   findings.push(...looked.flatMap((one) => one.findings))
   const families = looked.flatMap((one) => one.families)
@@ -40,7 +50,11 @@ async function doctor(app: App): Promise<void> {
   if (findings.some(({ result }) => result === 'fail')) app.exit(1)
 }
 
-async function oneRoot(app: App, root: RootConfig, limits: InotifyLimits): Promise<{ findings: Finding[]; families: Family[] }> {
+async function oneRoot(
+  app: App,
+  root: RootConfig,
+  limits: InotifyLimits,
+): Promise<{ findings: Finding[]; families: Family[] }> {
   try {
     const context = await app.context(root)
     const { findings, families } = await diagnoseRoot(context, limits)
@@ -71,6 +85,11 @@ function show(app: App, findings: readonly Finding[], families: readonly Family[
   }
   if (families.length === 0) return
   const shown = families.slice(0, familiesShown)
-  app.out(`\n${table(['root', 'file', 'family'], shown.map(({ root, path, family }) => [root, path, family]))}`)
+  app.out(
+    `\n${table(
+      ['root', 'file', 'family'],
+      shown.map(({ root, path, family }) => [root, path, family]),
+    )}`,
+  )
   if (families.length > shown.length) app.out(`and ${families.length - shown.length} more; --json gives all`)
 }

@@ -41,7 +41,9 @@ export async function estimate(app: App, roots: readonly RootConfig[]): Promise<
   progress.end()
   if (app.json) app.out(JSON.stringify({ dryRun: true, ...sum }))
   else {
-    app.out(`${counted(sum.files, 'file')}; to be archived: ${bytesText(sum.bytes)} in ${counted(sum.objects, 'object')}, about ${countText(sum.requests)} requests`)
+    app.out(
+      `${counted(sum.files, 'file')}; to be archived: ${bytesText(sum.bytes)} in ${counted(sum.objects, 'object')}, about ${countText(sum.requests)} requests`,
+    )
     if (sum.unreadable > 0) app.out(`${counted(sum.unreadable, 'file')} cannot be read now`)
   }
 }
@@ -52,7 +54,9 @@ async function addRoot(context: RootContext, sum: Estimate): Promise<void> {
   const { files } = await walkRoot(context)
   for (let at = 0; at < files.length; at += filesAtOnce) {
     const some = files.slice(at, at + filesAtOnce)
-    const left = await Promise.all(some.map((path) => unarchivedBytes(context, ledger, { path, fresh: context.root.remote ?? remote })))
+    const left = await Promise.all(
+      some.map((path) => unarchivedBytes(context, ledger, { path, fresh: context.root.remote ?? remote })),
+    )
     for (const bytes of left) {
       const objects = Math.ceil((bytes ?? 0) / segmentBytesMax)
       sum.files++
@@ -65,7 +69,11 @@ async function addRoot(context: RootContext, sum: Estimate): Promise<void> {
 }
 
 /** Null where the file cannot be read. */
-async function unarchivedBytes(context: RootContext, ledger: Ledger, { path, fresh }: { path: string; fresh: boolean }): Promise<number | null> {
+async function unarchivedBytes(
+  context: RootContext,
+  ledger: Ledger,
+  { path, fresh }: { path: string; fresh: boolean },
+): Promise<number | null> {
   const asked = { path, fresh, whole: true, nulsCount: true, not: null, heldElsewhere: async () => false }
   try {
     const { resolution, look } = await resolve(context, ledger, asked)

@@ -4,10 +4,14 @@
 export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
   const all = [header, ...rows]
   const widths = header.map((_, column) => Math.max(...all.map((row) => (row[column] ?? '').length)))
-  const isFigure = header.map((_, column) => rows.length > 0 && rows.every((row) => /^(-?[\d,.]+( ?[KMGTP]?i?B)?|-)$/.test(row[column] ?? '')))
+  const isFigure = header.map(
+    (_, column) => rows.length > 0 && rows.every((row) => /^(-?[\d,.]+( ?[KMGTP]?i?B)?|-)$/.test(row[column] ?? '')),
+  )
   const line = (row: readonly string[]): string =>
     widths
-      .map((width, column) => (isFigure[column] ? (row[column] ?? '').padStart(width) : (row[column] ?? '').padEnd(width)))
+      .map((width, column) =>
+        isFigure[column] ? (row[column] ?? '').padStart(width) : (row[column] ?? '').padEnd(width),
+      )
       .join('  ')
       .trimEnd()
   return all.map(line).join('\n')

@@ -50,7 +50,11 @@ export function reconcileCommand(program: Command, app: App): void {
 function rateOf(text: string): number {
   const bytes = parseSize(text.replace(/\/s$/, ''))
   if (bytes !== null && bytes > 0) return bytes
-  throw new GleanerError('usage', { operation: 'reconcile', subject: '--bwlimit', message: 'expected a size with its unit, such as 500KiB or 10MiB' })
+  throw new GleanerError('usage', {
+    operation: 'reconcile',
+    subject: '--bwlimit',
+    message: 'expected a size with its unit, such as 500KiB or 10MiB',
+  })
 }
 
 async function reconcile(app: App, roots: readonly RootConfig[], bytesPerSecond: number | null): Promise<void> {
@@ -68,7 +72,8 @@ async function reconcile(app: App, roots: readonly RootConfig[], bytesPerSecond:
   made.files = outcomes.reduce((sum, { files }) => sum + files, 0)
   report(app, made)
   const failures = outcomes.flatMap((outcome) => outcome.failures)
-  for (const { subject, message, remedy } of failures) process.stderr.write(`gleaner: ${subject}: ${message}\n${remedy ? `what to do: ${remedy}\n` : ''}`)
+  for (const { subject, message, remedy } of failures)
+    process.stderr.write(`gleaner: ${subject}: ${message}\n${remedy ? `what to do: ${remedy}\n` : ''}`)
   if (made.anomalies.length > 0) app.exit(3)
   else if (failures.length > 0) app.exit(1)
 }
@@ -78,7 +83,11 @@ interface Outcome {
   failures: { subject: string; message: string; remedy: string }[]
 }
 
-async function oneRoot(app: App, root: RootConfig, { inFlight, telemetry }: { inFlight: Throttle; telemetry: Telemetry }): Promise<Outcome> {
+async function oneRoot(
+  app: App,
+  root: RootConfig,
+  { inFlight, telemetry }: { inFlight: Throttle; telemetry: Telemetry },
+): Promise<Outcome> {
   try {
     await freezeRules({ store: await app.store(), clock: app.clock }, wantedRules(root))
     const context = { ...(await app.context(root)), telemetry }
@@ -101,7 +110,9 @@ function report(app: App, made: Made): void {
     return
   }
   const { files, bytes, segments, records, anomalies } = made
-  app.out(`${counted(files, 'file')} looked at; archived ${bytesText(bytes)}, ${counted(records, 'record')} in ${counted(segments, 'segment')}`)
+  app.out(
+    `${counted(files, 'file')} looked at; archived ${bytesText(bytes)}, ${counted(records, 'record')} in ${counted(segments, 'segment')}`,
+  )
   for (const { root, kind, subject, detail } of anomalies) app.out(`anomaly: ${kind} ${root} ${subject}: ${detail}`)
 }
 

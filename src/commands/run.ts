@@ -28,7 +28,9 @@ export function runCommand(program: Command, app: App): void {
   program
     .command('run')
     .description('run the roles until SIGTERM, then drain and exit')
-    .option('--roles <list>', 'of listen,reconcile,work,serve', (text: string) => text.split(',').map((name) => name.trim()))
+    .option('--roles <list>', 'of listen,reconcile,work,serve', (text: string) =>
+      text.split(',').map((name) => name.trim()),
+    )
     .option('--path <dir>', 'collect this directory; with --format and --archive, instead of a configuration file')
     .option('--format <name>', 'the format of its files')
     .option('--archive <url>', 'where the archive is: a directory, file:// or s3://')
@@ -62,9 +64,17 @@ async function run(app: App): Promise<void> {
   const signals = hearSignals(log, stopping)
   const notReady = new Set(['the archive has not been probed yet'])
   const serving = config.roles.includes('serve') ? await serve(app, notReady, log) : null
-  const collector: Collector = { app, log, running: new Map(), inFlight: openThrottle(config.limits.storeBytesInFlight) }
+  const collector: Collector = {
+    app,
+    log,
+    running: new Map(),
+    inFlight: openThrottle(config.limits.storeBytesInFlight),
+  }
   try {
-    log.info({ roots: config.roots.map(({ name }) => name), roles: config.roles, archive: config.archive.url }, 'starting')
+    log.info(
+      { roots: config.roots.map(({ name }) => name), roles: config.roles, archive: config.archive.url },
+      'starting',
+    )
     void tellOfRedis(app)
     if (await ready(app, stopping.signal)) {
       notReady.clear()
@@ -151,7 +161,11 @@ async function prepare({ app }: Collector, root: RootConfig): Promise<RootContex
   return app.context(root)
 }
 
-async function start({ app, inFlight }: Collector, context: RootContext, { config, root }: { config: Config; root: RootConfig }): Promise<RunningRoot> {
+async function start(
+  { app, inFlight }: Collector,
+  context: RootContext,
+  { config, root }: { config: Config; root: RootConfig },
+): Promise<RunningRoot> {
   const has = (role: Role): boolean => config.roles.includes(role)
   const { repeat } = await app.schedule()
   return startRoot({
@@ -222,7 +236,8 @@ async function reload(collector: Collector): Promise<void> {
     if (processSettingsOf(before) !== processSettingsOf(config)) {
       log.warn({}, 'only roots and limits are applied now; the other changes need a restart')
     }
-    if (before.limits.storeBytesInFlight !== config.limits.storeBytesInFlight) collector.inFlight = openThrottle(config.limits.storeBytesInFlight)
+    if (before.limits.storeBytesInFlight !== config.limits.storeBytesInFlight)
+      collector.inFlight = openThrottle(config.limits.storeBytesInFlight)
     await apply(collector, config, { first: false })
     log.info({ roots: config.roots.map(({ name }) => name) }, 'configuration applied')
   } catch (error) {

@@ -56,14 +56,29 @@ export interface RulesDifference {
   added: Pick<RulesAddition, 'rotation' | 'oldDirectories'> | null
 }
 
-/** `frozen` with its additions, against what the configuration wants. */
-export function compareRules(frozen: RootRules, wanted: RootRules): RulesDifference {
+/** What the archive holds against what the configuration wants. */
+export function compareRules(base: RootRules, additions: readonly RulesAddition[], wanted: RootRules): RulesDifference {
   const refused: string[] = []
-  if (frozen.format !== wanted.format) refused.push(`format: the archive has ${frozen.format}, the configuration ${wanted.format}`)
-  const [was, is] = [headerText(frozen.header), headerText(wanted.header)]
+  if (base.format !== wanted.format)
+    refused.push(`format: the archive has ${base.format}, the configuration ${wanted.format}`)
+  const [was, is] = [headerText(base.header), headerText(wanted.header)]
   if (was !== is) refused.push(`header: the archive has ${was}, the configuration ${is}`)
-  refused.push(...listProblems('rotation', frozen.rotation, wanted.rotation))
-  refused.push(...listProblems('oldDirectories', frozen.oldDirectories, wanted.oldDirectories))
+  const groups = [base, ...additions]
+  refused.push(
+    ...listProblems(
+      'rotation',
+      groups.map((one) => one.rotation),
+      wanted.rotation,
+    ),
+  )
+  refused.push(
+    ...listProblems(
+      'oldDirectories',
+      groups.map((one) => one.oldDirectories),
+      wanted.oldDirectories,
+    ),
+  )
+  const frozen = withAdditions(base, additions)
   const added = {
     rotation: wanted.rotation.filter((rule) => !frozen.rotation.includes(rule)),
     oldDirectories: wanted.oldDirectories.filter((directory) => !frozen.oldDirectories.includes(directory)),
@@ -71,13 +86,18 @@ export function compareRules(frozen: RootRules, wanted: RootRules): RulesDiffere
   return { refused, added: added.rotation.length + added.oldDirectories.length > 0 ? added : null }
 }
 
-/** What was there must all be there still, in the same order; what is new is seen as added behind it, wherever it stands. */
-function listProblems(name: string, frozen: readonly string[], wanted: readonly string[]): string[] {
-  const missing = frozen.filter((one) => !wanted.includes(one))
+/**
+ * What was there must all be there still, in the same order within what was begun with and within each addition. Where an addition
+ * stands among the configured ones does not matter: it is tried behind what was there before it.
+ */
+function listProblems(name: string, groups: readonly (readonly string[])[], wanted: readonly string[]): string[] {
+  const missing = groups.flat().filter((one) => !wanted.includes(one))
   if (missing.length > 0) return missing.map((one) => `${name}: the archive has ${one}, the configuration does not`)
-  const kept = wanted.filter((one) => frozen.includes(one))
-  if (kept.every((one, index) => one === frozen[index])) return []
-  return [`${name}: the archive has the order ${frozen.join(' ')}, the configuration ${kept.join(' ')}`]
+  return groups.flatMap((group) => {
+    const kept = wanted.filter((one) => group.includes(one))
+    if (kept.every((one, index) => one === group[index])) return []
+    return [`${name}: the archive has the order ${group.join(' ')}, the configuration ${kept.join(' ')}`]
+  })
 }
 
 function headerText(header: Header): string {

@@ -36,7 +36,7 @@ function parseObject(text: string): Record<string, unknown> | string {
   if (text.trim() === '') return 'empty'
   if (nestingOf(text) > depthMax) return 'too-deep'
   try {
-    const value: unknown = JSON.parse(text, keepInteger as (key: string, value: unknown) => unknown)
+    const value: unknown = JSON.parse(text, keepInteger)
     if (value !== null && typeof value === 'object' && !Array.isArray(value)) return value as Record<string, unknown>
     return 'not-an-object'
   } catch {

@@ -1,6 +1,6 @@
 /**
  * Bytes that arrive in pieces → records, without an archive: what `decode` reads. Any cut into pieces gives the same records, their ranges
- * cover the input without gap or overlap, and no more than one record and one piece is held.
+ * cover the input without gap or overlap, and no more than one record and one piece is held. Records come in batches, one per piece.
  *
  * Every record ends at a newline, so framing is tried only when one has come, or when the longest record is here.
  */
@@ -12,7 +12,7 @@ export async function* frameStream(
   format: Format,
   pieces: AsyncIterable<Buffer> | Iterable<Buffer>,
   options: { recordBytesMax: number },
-): AsyncGenerator<Framed> {
+): AsyncGenerator<Framed[]> {
   const { recordBytesMax } = options
   let waiting: Buffer[] = []
   let waitingBytes = 0
@@ -30,9 +30,9 @@ export async function* frameStream(
   for await (const piece of pieces) {
     waiting.push(piece)
     waitingBytes += piece.length
-    if (piece.includes(10) || waitingBytes >= recordBytesMax) yield* take(false)
+    if (piece.includes(10) || waitingBytes >= recordBytesMax) yield take(false)
   }
-  if (waitingBytes > 0) yield* take(true)
+  if (waitingBytes > 0) yield take(true)
 }
 
 const guessLines = 20

@@ -16,10 +16,10 @@ import type { Ledger, Mark } from '../roles/ledger.ts'
 import { candidateOf } from '../roles/ledger.ts'
 import type { Evidence } from '../roles/resolve.ts'
 import { confirm, contentIdOf, lookRequest, probesOf, resolve } from '../roles/resolve.ts'
+import { walkRoot } from '../roles/walk.ts'
 import { mapInOrder } from './concurrent.ts'
 
 const looksAtOnce = 8
-const directoriesAtOnce = 64
 /** A family of more sources than this is resolved file by file. */
 const probedMax = 256
 const attemptsMax = 3
@@ -37,7 +37,7 @@ export interface Held {
 
 export type Finding = { kind: 'file'; held: Held } | { kind: 'unread'; path: string; reason: string }
 
-export interface Question {
+interface Question {
   context: RootContext
   ledger: Ledger
   remote: boolean
@@ -56,27 +56,14 @@ export async function* holders(context: RootContext, ledger: Ledger, marks: Iter
   const heads = Map.groupBy(marks, (mark) => mark.family)
   const entries = openEntries((path) => familyOf(path, root.family))
   const question: Question = { context, ledger, remote: root.remote ?? mount.remote, entries, heads }
-  for await (const found of mapInOrder(walk(context), looksAtOnce, (one) => identify(question, one))) {
+  const { files, unread } = await walkRoot(context)
+  for (const path of unread) yield { kind: 'unread', path, reason: 'the directory cannot be read' }
+  for await (const found of mapInOrder(files, looksAtOnce, (path) => identify(question, path))) {
     if (found !== null) yield found
   }
 }
 
-type Walked = { path: string } | { unread: string; reason: string }
-
-async function* walk({ files, root }: RootContext): AsyncGenerator<Walked> {
-  const waiting = ['']
-  while (waiting.length > 0) {
-    for (const listing of await files.list(waiting.splice(0, directoriesAtOnce))) {
-      if (listing.error !== undefined) yield { unread: listing.directory, reason: listing.error }
-      waiting.push(...listing.directories)
-      for (const path of listing.files) if (root.includes(path)) yield { path }
-    }
-  }
-}
-
-async function identify(question: Question, walked: Walked): Promise<Finding | null> {
-  if ('unread' in walked) return { kind: 'unread', path: walked.unread, reason: walked.reason }
-  const { path } = walked
+async function identify(question: Question, path: string): Promise<Finding | null> {
   try {
     const held = await heldAt(question, path)
     return held === null ? null : { kind: 'file', held }

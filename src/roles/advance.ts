@@ -111,11 +111,16 @@ async function publish(one: Visit, found: Found, head: Mark): Promise<boolean> {
   const window = found.ahead
   const nul = window && context.root.format.text ? window.bytes.indexOf(0) : -1
   const ahead = window && nul >= 0 ? { start: window.start, bytes: window.bytes.subarray(0, nul) } : window
-  const job = { source: found.id, path: entry.path, family: entry.family, head, ahead }
+  const disowned = isOlder(one, entry.doubt?.sinceMs ?? null, context.root.settle.tailMs)
+  const job = { source: found.id, path: entry.path, family: entry.family, head, ahead, disowned }
   const position = await parts.publisher.publish(job)
+  if (disowned) entry.doubt = null
   if (position === null) return false
   entry.published = position.published
-  const readable = Math.min(entry.aged.trusted, found.look.stat.size)
+  const { size } = found.look.stat
+  // Another file's records were published as this source's meanwhile: the next visit doubts them.
+  if (position.ahead?.isFalse === false && position.published > size && head.end > position.ahead.at && !entry.doubt) return true
+  const readable = Math.min(entry.aged.trusted, size)
   if (position.published >= readable) return false
   if (window === null || position.published < window.start) return true
   const reached = window.start + window.bytes.length

@@ -27,11 +27,11 @@ export async function settleAhead(
 ): Promise<{ position: Position; entries: Entry[] }> {
   const { ahead } = before
   const head = job.head.end
-  const isCovered = ahead !== null && head > ahead.at && (ahead.isFalse || ahead.marks.some((mark) => mark.end <= head))
-  if (!isCovered) return { position: before, entries: [] }
+  if (ahead === null || head <= ahead.at) return { position: before, entries: [] }
+  if (!ahead.isFalse && !job.disowned && ahead.marks.every((mark) => mark.end > head)) return { position: before, entries: [] }
   const settling = { job, position: before, ahead }
   const truth = await compare(context, ledger, settling)
-  if (truth.differs || ahead.isFalse) return revise(context, ledger, { ...settling, truth })
+  if (truth.differs || ahead.isFalse || job.disowned) return revise(context, ledger, { ...settling, truth })
   const marks = ahead.marks.filter((mark) => mark.end > head)
   const at = ahead.marks.findLast((mark) => mark.end <= head) as { end: number; digest: string }
   const rest = marks.length === 0 ? null : { ...ahead, at: at.end, digest: at.digest, marks }
@@ -75,9 +75,9 @@ async function compare({ root }: RootContext, ledger: Ledger, { job, position, a
       digest = foldRecord(digest, raw)
       while (marks[0] && end >= marks[0].end) {
         truth.differs ||= end !== marks[0].end || digest !== marks[0].digest
+        if (!truth.differs) truth.equalTo = end
         marks.shift()
       }
-      if (!truth.differs) truth.equalTo = end
       if (end < published) continue
       truth.boundary = end
       return truth

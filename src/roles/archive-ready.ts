@@ -28,7 +28,11 @@ export async function beginArchive({ store, clock, random }: Beginning): Promise
 }
 
 /** Tries until it succeeds or `signal` aborts (false). `told` hears of each failure that passes by itself; others are thrown. */
-export async function archiveReady(beginning: Beginning, signal: AbortSignal, told: (error: GleanerError) => void): Promise<boolean> {
+export async function archiveReady(
+  beginning: Beginning,
+  signal: AbortSignal,
+  told: (error: GleanerError) => void,
+): Promise<boolean> {
   for (let attempt = 0; !signal.aborted; attempt++) {
     try {
       await beginArchive(beginning)

@@ -40,7 +40,12 @@ export async function catchUpRoot(given: RootContext, inFlight: Throttle): Promi
   try {
     const report = await openReconciler(context, worker).pass({ full: true, alone: true })
     files = report.files
-    if (!report.ran) left.push({ path: '', error: troubles.get('') ?? new GleanerError('root-unavailable', { operation: 'pass', subject: context.root.name }) })
+    if (!report.ran)
+      left.push({
+        path: '',
+        error:
+          troubles.get('') ?? new GleanerError('root-unavailable', { operation: 'pass', subject: context.root.name }),
+      })
   } catch (error) {
     if (!isGleanerError(error)) throw error
     left.push({ path: '', error })
@@ -50,14 +55,25 @@ export async function catchUpRoot(given: RootContext, inFlight: Throttle): Promi
 }
 
 /** Keeps the last trouble of each path; '' for the root's own. */
-function noting({ telemetry }: RootContext, troubles: Map<string, unknown>): Pick<RootContext['telemetry'], 'trouble' | 'rootUp'> {
+function noting(
+  { telemetry }: RootContext,
+  troubles: Map<string, unknown>,
+): Pick<RootContext['telemetry'], 'trouble' | 'rootUp'> {
   return {
     trouble(error, facts) {
       troubles.set(typeof facts['path'] === 'string' ? facts['path'] : '', error)
       telemetry.trouble(error, facts)
     },
     rootUp(root, up, reason) {
-      if (!up) troubles.set('', new GleanerError('root-unavailable', { operation: 'pass', subject: root, ...(reason && { message: reason }) }))
+      if (!up)
+        troubles.set(
+          '',
+          new GleanerError('root-unavailable', {
+            operation: 'pass',
+            subject: root,
+            ...(reason && { message: reason }),
+          }),
+        )
       telemetry.rootUp(root, up, reason)
     },
   }
@@ -82,7 +98,14 @@ async function whyLeft({ files }: RootContext, { path }: Entry, troubles: Map<st
   if (known !== undefined) return { path, error: known }
   try {
     await files.look(path, lookRequest({ probes: [], fresh: true }))
-    return { path, error: new GleanerError('file-changed', { operation: 'archive', subject: path, message: 'it kept changing while it was read' }) }
+    return {
+      path,
+      error: new GleanerError('file-changed', {
+        operation: 'archive',
+        subject: path,
+        message: 'it kept changing while it was read',
+      }),
+    }
   } catch (error) {
     return isGleanerError(error, 'file-gone') ? null : { path, error }
   }

@@ -35,13 +35,19 @@ const clockSkewMsMax = 5000
 const readTried = 200
 const filesMax = 200_000
 
-export async function diagnoseStore(store: Store, { clock, random }: { clock: Clock; random(): string }): Promise<Finding[]> {
+export async function diagnoseStore(
+  store: Store,
+  { clock, random }: { clock: Clock; random(): string },
+): Promise<Finding[]> {
   try {
     const { ok, checks } = await probeStore(store, { random })
     const found = checks.map(({ name, ok: passed, saw }) => `${name}: ${passed ? 'yes' : 'NO'} (${saw})`).join('; ')
     const unfit = ok ? null : new GleanerError('store-unfit', { operation: 'probe', subject: store.url })
     const means = ok ? '' : 'two collectors could overwrite each other here, so nothing is archived'
-    return [{ check: 'store probe', subject: 'archive', result: ok ? 'ok' : 'fail', found, means, todo: unfit?.remedy ?? '' }, await clocks(store, clock)]
+    return [
+      { check: 'store probe', subject: 'archive', result: ok ? 'ok' : 'fail', found, means, todo: unfit?.remedy ?? '' },
+      await clocks(store, clock),
+    ]
   } catch (error) {
     return [failed('store probe', 'archive', error)]
   }
@@ -55,7 +61,9 @@ async function clocks(store: Store, clock: Clock): Promise<Finding> {
     subject: 'archive',
     result: isOff ? 'warn' : 'ok',
     found: `this node's clock is ${Math.abs(skewMs)} ms ${skewMs < 0 ? 'behind' : 'ahead of'} the store's`,
-    means: isOff ? 'decisions go by the store, but log lines will not fit what other nodes say; S3 refuses requests from 15 minutes on' : '',
+    means: isOff
+      ? 'decisions go by the store, but log lines will not fit what other nodes say; S3 refuses requests from 15 minutes on'
+      : '',
     todo: isOff ? 'run a time service such as chrony' : '',
   }
 }
@@ -65,18 +73,36 @@ export type RedisCheck = { ok: boolean; version: string; policy: string; problem
 export async function diagnoseRedis(check: () => Promise<RedisCheck>): Promise<Finding> {
   try {
     const answer = await check()
-    if (answer === null) return { check: 'redis', subject: 'redis', result: 'ok', found: 'not configured', means: 'files are archived, and no records stream is published', todo: '' }
+    if (answer === null)
+      return {
+        check: 'redis',
+        subject: 'redis',
+        result: 'ok',
+        found: 'not configured',
+        means: 'files are archived, and no records stream is published',
+        todo: '',
+      }
     const { ok, version, policy, problems } = answer
     const todo = ok ? '' : new GleanerError('redis-unfit', { operation: 'check', subject: 'redis' }).remedy
     const found = [`version ${version}, maxmemory-policy ${policy}`, ...problems].join('; ')
-    return { check: 'redis', subject: 'redis', result: ok ? 'ok' : 'fail', found, means: ok ? '' : 'nothing is published to it', todo }
+    return {
+      check: 'redis',
+      subject: 'redis',
+      result: ok ? 'ok' : 'fail',
+      found,
+      means: ok ? '' : 'nothing is published to it',
+      todo,
+    }
   } catch (error) {
     return failed('redis', 'redis', error)
   }
 }
 
 /** Everything about one root. `families`: file → family of up to `familiesMax` files. */
-export async function diagnoseRoot(context: RootContext, limits: InotifyLimits): Promise<{ findings: Finding[]; families: { path: string; family: string }[] }> {
+export async function diagnoseRoot(
+  context: RootContext,
+  limits: InotifyLimits,
+): Promise<{ findings: Finding[]; families: { path: string; family: string }[] }> {
   const { root, files } = context
   try {
     const mount = await files.mount()
@@ -100,19 +126,41 @@ export async function diagnoseRoot(context: RootContext, limits: InotifyLimits):
 function mountFinding(subject: string, mount: { source: string; filesystem: string }, remote: boolean): Finding {
   const found = `${mount.filesystem}, mounted from ${mount.source}; ${remote ? 'other machines may write here' : 'only this machine writes here'}`
   if (!remote) return { check: 'mount', subject, result: 'ok', found, means: 'inotify sees every change', todo: '' }
-  const means = "inotify sees what this node writes, and nothing of what others write: the reconciler's passes find that"
-  const todo = 'run `listen` on the nodes that write, too; set `remote: false` only if no other machine ever writes here'
+  const means =
+    "inotify sees what this node writes, and nothing of what others write: the reconciler's passes find that"
+  const todo =
+    'run `listen` on the nodes that write, too; set `remote: false` only if no other machine ever writes here'
   return { check: 'mount', subject, result: 'ok', found, means, todo }
 }
 
-function filesFinding(subject: string, { files, directories, unread }: { files: string[]; directories: number; unread: string[] }): Finding {
+function filesFinding(
+  subject: string,
+  { files, directories, unread }: { files: string[]; directories: number; unread: string[] },
+): Finding {
   const found = `files: ${files.length}${files.length >= filesMax ? ' or more' : ''}, directories: ${directories}`
   if (unread.length > 0) {
-    const todo = `give the collector read and search permission on ${unread.slice(0, 5).map((one) => one || 'the root itself').join(', ')}`
-    return { check: 'files', subject, result: 'fail', found: `${found}, of which ${unread.length} cannot be read`, means: 'nothing in those is collected', todo }
+    const todo = `give the collector read and search permission on ${unread
+      .slice(0, 5)
+      .map((one) => one || 'the root itself')
+      .join(', ')}`
+    return {
+      check: 'files',
+      subject,
+      result: 'fail',
+      found: `${found}, of which ${unread.length} cannot be read`,
+      means: 'nothing in those is collected',
+      todo,
+    }
   }
   if (files.length > 0) return { check: 'files', subject, result: 'ok', found, means: '', todo: '' }
-  return { check: 'files', subject, result: 'warn', found, means: 'there is nothing to collect', todo: 'check path, include and exclude' }
+  return {
+    check: 'files',
+    subject,
+    result: 'warn',
+    found,
+    means: 'there is nothing to collect',
+    todo: 'check path, include and exclude',
+  }
 }
 
 /** Opens some of the files, evenly spread. */
@@ -131,17 +179,33 @@ async function permissions(context: RootContext, paths: readonly string[]): Prom
     }
   }
   const found = `${tried.length - refused.length} of ${tried.length} files tried can be read`
-  if (refused.length === 0) return { check: 'permissions', subject: root.name, result: 'ok', found, means: '', todo: '' }
+  if (refused.length === 0)
+    return { check: 'permissions', subject: root.name, result: 'ok', found, means: '', todo: '' }
   const [first] = refused
   const todo = `give the collector read permission; the first: ${first?.why}`
-  return { check: 'permissions', subject: root.name, result: 'fail', found, means: 'those files are not collected', todo }
+  return {
+    check: 'permissions',
+    subject: root.name,
+    result: 'fail',
+    found,
+    means: 'those files are not collected',
+    todo,
+  }
 }
 
 function watches(subject: string, directories: number, limits: InotifyLimits): Finding {
   const found = `directories to watch: ${directories}; max_user_watches ${limits.watches ?? 'unknown'}, max_user_instances ${limits.instances ?? 'unknown'}`
-  if (limits.watches === null || directories <= limits.watches) return { check: 'inotify', subject, result: 'ok', found, means: '', todo: '' }
+  if (limits.watches === null || directories <= limits.watches)
+    return { check: 'inotify', subject, result: 'ok', found, means: '', todo: '' }
   const means = 'changes in some directories are found by passes alone'
-  return { check: 'inotify', subject, result: 'warn', found, means, todo: `sysctl fs.inotify.max_user_watches=${2 ** Math.ceil(Math.log2(directories * 2))}` }
+  return {
+    check: 'inotify',
+    subject,
+    result: 'warn',
+    found,
+    means,
+    todo: `sysctl fs.inotify.max_user_watches=${2 ** Math.ceil(Math.log2(directories * 2))}`,
+  }
 }
 
 function detection({ root }: RootContext, { files, walkMs }: { files: number; walkMs: number }): Finding {

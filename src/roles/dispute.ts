@@ -3,7 +3,8 @@
  * the last records.
  *
  *   it agrees, or nothing was published ahead      none: go on
- *   the archive has come into that range           none: it is the ledger, and what was published is compared with it
+ *   the archive has come into that range           none: it is the ledger, and what was published is compared with it; where the file
+ *                                                  does not hold it for `settle.tail`, it is announced as revised
  *   more is archived than this process knew        wait: look again, with the last segment's witness
  *   another member of the family agrees            wait: that one is archived first, and then this one no longer fits
  *   it is the same file, on a root that may lie    none: what is archived decides, and a difference is announced
@@ -28,22 +29,31 @@ export async function disputeOf(one: Visit, found: Found, { isKnown }: { isKnown
   const position = found.position ?? (await standingOrNull(one, found.id))
   if (!position) return { kind: 'none' }
   const said = agreement(position, found.head.end, found.ahead)
-  if (said === 'agrees' || said === 'doubtful') return { kind: 'none' }
+  if (said === 'agrees' || position.ahead?.isFalse) {
+    entry.doubt = null
+    return { kind: 'none' }
+  }
   if (said === 'stale') {
     const head = await parts.ledger.last(found.id)
     return head && head.end > found.head.end ? { kind: 'wait', againMs: 0, other: null } : { kind: 'none' }
   }
   // Heard of only after the look: the file may have grown since.
   if (found.position === null) return { kind: 'wait', againMs: 0, other: null }
+  const isShown = found.look.stat.size < position.published || isRead(position, found)
   // Not readable yet: nothing is published from it.
-  if (said === 'unread' && found.look.stat.size >= position.published) return { kind: 'none' }
+  if (!isShown) return { kind: 'none' }
+  if (entry.doubt?.published !== position.published) entry.doubt = { sinceMs: one.nowMs, published: position.published }
+  if (said === 'doubtful') return { kind: 'none' }
   const other = await holderOf({ context, entries: parts.entries, fresh: one.fresh }, publishedCandidate(found.head, position), entry.path)
   if (other !== null) return { kind: 'wait', againMs: waitForOtherMs, other }
   if (one.remote && isKnown) return { kind: 'none' }
-  if (!one.remote) return { kind: 'other' }
-  entry.turningSinceMs ??= one.nowMs
-  const leftMs = context.root.settle.tailMs - (one.nowMs - entry.turningSinceMs)
+  const leftMs = one.remote ? context.root.settle.tailMs - (one.nowMs - entry.doubt.sinceMs) : 0
   return leftMs > 0 ? { kind: 'wait', againMs: leftMs, other: null } : { kind: 'other' }
+}
+
+/** Whether the look reaches what was published last. */
+function isRead({ published, ahead }: Position, { ahead: file }: Found): boolean {
+  return file !== null && published - (ahead?.witness.length ?? 0) >= file.start && published <= file.start + file.bytes.length
 }
 
 /** The source as it was published: its head is the position. */

@@ -23,6 +23,8 @@ export interface Entry {
   behindSinceMs: number | null
   /** When the known source was first found not to fit any more. */
   turningSinceMs: number | null
+  /** Since when the file has not held what was published of its source up to an offset, though the archive says that it is that source. */
+  doubt: { sinceMs: number; published: number } | null
   /** The first look at what would become a new source. */
   believing: { beginning: Buffer; atMs: number } | null
   /** Where reading stopped at a NUL, since when, and how long the file was then. */
@@ -121,6 +123,7 @@ function newEntry(path: string, family: string): Entry {
     c0: '',
     behindSinceMs: null,
     turningSinceMs: null,
+    doubt: null,
     believing: null,
     hole: null,
     blurredSinceMs: null,

@@ -10,7 +10,7 @@
  */
 
 import type { RootRules } from '../core/family.ts'
-import type { RulesAddition } from '../core/rules.ts'
+import type { RulesAddition, RulesDifference } from '../core/rules.ts'
 import { compareRules, withAdditions } from '../core/rules.ts'
 import { GleanerError } from '../errors.ts'
 import type { Clock } from '../ports/clock.ts'
@@ -52,18 +52,25 @@ export async function readArchive(store: Store): Promise<StoreFile | null> {
  * Freezes the rules of a root, or checks them against those that are frozen, and adds what may be added. Gives the effective ones.
  * Throws `rules-frozen` naming every difference, `store-*`.
  */
-export async function freezeRules({ store, clock }: Pick<Archive, 'store' | 'clock'>, wanted: RootRules): Promise<RootRules> {
+export async function freezeRules(
+  { store, clock }: Pick<Archive, 'store' | 'clock'>,
+  wanted: RootRules,
+): Promise<RootRules> {
   const body = bytesOf(wanted)
   const key = rulesKey(wanted.root)
   if (!(await store.get(key))) await commit(store, clock, { key, body, isOurs: (object) => object.equals(body) })
   for (let attempt = 0; attempt < additionsMax; attempt++) {
     const frozen = await readRules(store, wanted.root)
     if (!frozen) throw damaged(key, 'it was created and is missing')
-    const { added } = checked(frozen.rules, wanted)
-    if (added === null) return frozen.rules
+    const { added } = checked(frozen, wanted)
+    if (added === null) return withAdditions(frozen.base, frozen.additions)
     const addition: RulesAddition = { v: 1, root: wanted.root, addition: frozen.next, ...added }
     const bytes = bytesOf(addition)
-    await commit(store, clock, { key: rulesKey(`${wanted.root}.${frozen.next}`), body: bytes, isOurs: (object) => object.equals(bytes) })
+    await commit(store, clock, {
+      key: rulesKey(`${wanted.root}.${frozen.next}`),
+      body: bytes,
+      isOurs: (object) => object.equals(bytes),
+    })
   }
   throw damaged(key, `it has more than ${additionsMax} additions`)
 }
@@ -75,12 +82,14 @@ export async function freezeRules({ store, clock }: Pick<Archive, 'store' | 'clo
 export async function effectiveRules(store: Store, wanted: RootRules): Promise<RootRules> {
   const [, frozen] = await Promise.all([readArchive(store), readRules(store, wanted.root)])
   if (!frozen) return wanted
-  const { added } = checked(frozen.rules, wanted)
-  return added === null ? frozen.rules : withAdditions(frozen.rules, [{ v: 1, root: wanted.root, addition: frozen.next, ...added }])
+  const { added } = checked(frozen, wanted)
+  const more: RulesAddition[] = added === null ? [] : [{ v: 1, root: wanted.root, addition: frozen.next, ...added }]
+  return withAdditions(frozen.base, [...frozen.additions, ...more])
 }
 
 interface Frozen {
-  rules: RootRules
+  base: RootRules
+  additions: RulesAddition[]
   /** The number of the next addition. */
   next: number
 }
@@ -95,17 +104,21 @@ async function readRules(store: Store, root: string): Promise<Frozen | null> {
   for (let k = 1; ; k++) {
     const keyOfK = rulesKey(`${root}.${k}`)
     const there = await store.get(keyOfK)
-    if (!there) return { rules: withAdditions(base, additions), next: k }
+    if (!there) return { base, additions, next: k }
     // A root may be called `a.1`: then this key holds its rules, and the additions of `a` go on behind it.
     const addition = parsed(there.body, keyOfK) as RulesAddition
     if (addition.root === root && 'addition' in addition) additions.push(addition)
   }
 }
 
-function checked(frozen: RootRules, wanted: RootRules): ReturnType<typeof compareRules> {
-  const difference = compareRules(frozen, wanted)
+function checked({ base, additions }: Frozen, wanted: RootRules): RulesDifference {
+  const difference = compareRules(base, additions, wanted)
   if (difference.refused.length === 0) return difference
-  throw new GleanerError('rules-frozen', { operation: 'open root', subject: wanted.root, message: difference.refused.join('; ') })
+  throw new GleanerError('rules-frozen', {
+    operation: 'open root',
+    subject: wanted.root,
+    message: difference.refused.join('; '),
+  })
 }
 
 /** A reader needs the version that `reader` names; a writer must know all that may be there. */
@@ -119,7 +132,8 @@ function checkedStore(body: Buffer, use: 'read' | 'write'): StoreFile {
 function parsed(body: Buffer, key: string): { v: number } {
   try {
     const value: unknown = JSON.parse(body.toString('utf8'))
-    if (typeof value === 'object' && value !== null && typeof (value as { v?: unknown }).v === 'number') return value as { v: number }
+    if (typeof value === 'object' && value !== null && typeof (value as { v?: unknown }).v === 'number')
+      return value as { v: number }
   } catch {
     // Said below.
   }

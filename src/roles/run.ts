@@ -62,7 +62,9 @@ export function startRoot(parts: RootParts): RunningRoot {
     void listen(context, { worker, openWatch: () => parts.openWatch(), askFull }, stopping.signal)
   }
   const sample = openWaiting(worker)
-  void every(context, { ms: waitingEveryMs, signal: stopping.signal }, async () => telemetry.waiting(root.name, sample(clock.monotonicMs())))
+  void every(context, { ms: waitingEveryMs, signal: stopping.signal }, async () =>
+    telemetry.waiting(root.name, sample(clock.monotonicMs())),
+  )
   if (roles.work) void every(context, { ms: trimEveryMs, signal: stopping.signal }, () => trim(context, worker))
 
   return {
@@ -71,7 +73,9 @@ export function startRoot(parts: RootParts): RunningRoot {
       stopping.abort()
       const deadline = clock.delay(drainMs)
       await Promise.race([repetition?.stop(), deadline])
-      const drained = drain(context, worker).catch((error: unknown) => telemetry.trouble(error, { root: root.name, role: 'drain' }))
+      const drained = drain(context, worker).catch((error: unknown) =>
+        telemetry.trouble(error, { root: root.name, role: 'drain' }),
+      )
       await Promise.race([drained, deadline])
       return worker.busy
     },
@@ -79,9 +83,13 @@ export function startRoot(parts: RootParts): RunningRoot {
 }
 
 /** Passes that never overlap: whoever asks while one is under way gets that one. */
-function openPasses(context: RootContext, reconciler: Reconciler): { now(): Promise<void>; ask(): void; failed(error: unknown): void } {
+function openPasses(
+  context: RootContext,
+  reconciler: Reconciler,
+): { now(): Promise<void>; ask(): void; failed(error: unknown): void } {
   let underWay: Promise<void> | null = null
-  const failed = (error: unknown): void => context.telemetry.trouble(error, { root: context.root.name, role: 'reconcile' })
+  const failed = (error: unknown): void =>
+    context.telemetry.trouble(error, { root: context.root.name, role: 'reconcile' })
   const now = (): Promise<void> =>
     (underWay ??= reconciler
       .pass()
@@ -114,7 +122,10 @@ async function drain(context: RootContext, worker: Worker): Promise<void> {
   for (const { path } of known) worker.signal({ path, cause: 'drain' })
   for (let at = 0; at < Math.min(entries.length, drainLooksMax); at += 1000) {
     const some = entries.slice(at, at + 1000)
-    const { stats } = await files.stat(some.map(({ path }) => path), { fresh: worker.remote() })
+    const { stats } = await files.stat(
+      some.map(({ path }) => path),
+      { fresh: worker.remote() },
+    )
     const changed = some.filter(({ stat }, index) => stats[index] !== null && !isSameStat(stat, stats[index] ?? null))
     for (const { path } of changed) worker.signal({ path, cause: 'drain' })
   }
@@ -127,10 +138,21 @@ async function trim({ feed, root }: RootContext, worker: Worker): Promise<void> 
   if (unread === 0) return
   const at = await feed.lastSeq(root.name)
   const detail = `${unread} entries went before a consumer group had read them; raise feed.maxAge and feed.maxBytes, or replay them from the archive`
-  await worker.journal.record({ kind: 'trimmed', source: '', path: 'records', start: Math.max(0, at - unread), end: at, detail })
+  await worker.journal.record({
+    kind: 'trimmed',
+    source: '',
+    path: 'records',
+    start: Math.max(0, at - unread),
+    end: at,
+    detail,
+  })
 }
 
-async function every(context: RootContext, { ms, signal }: { ms: number; signal: AbortSignal }, run: () => Promise<void>): Promise<void> {
+async function every(
+  context: RootContext,
+  { ms, signal }: { ms: number; signal: AbortSignal },
+  run: () => Promise<void>,
+): Promise<void> {
   for (;;) {
     await context.clock.delay(ms, signal)
     if (signal.aborted) return

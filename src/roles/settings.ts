@@ -19,7 +19,11 @@ export function wantedRules(root: RootConfig): RootRules {
 }
 
 /** `everyMs`: the longest time between two passes. `rules`: the effective ones. */
-export function rootSettings(config: Config, root: RootConfig, given: { rules: RootRules; everyMs: number }): RootSettings {
+export function rootSettings(
+  config: Config,
+  root: RootConfig,
+  given: { rules: RootRules; everyMs: number },
+): RootSettings {
   const { rules, everyMs } = given
   const family = compileFamilyRules(rules)
   const { fullEveryMs, metadataPerSecondMax } = config.reconcile
@@ -34,7 +38,10 @@ export function rootSettings(config: Config, root: RootConfig, given: { rules: R
     remote: root.remote === 'auto' ? null : root.remote,
     wholeFiles,
     seal: config.seal,
-    settle: { ...config.settle, finalMs: wholeFiles ? Math.min(config.settle.finalMs, wholeFinalMsMax) : config.settle.finalMs },
+    settle: {
+      ...config.settle,
+      finalMs: wholeFiles ? Math.min(config.settle.finalMs, wholeFinalMsMax) : config.settle.finalMs,
+    },
     limits: config.limits,
     feed: config.feed,
     reconcile: { everyMs, fullEveryMs, metadataPerSecondMax },

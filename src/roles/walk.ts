@@ -12,7 +12,10 @@ export interface Walked {
 }
 
 /** At most `filesMax` files where it is given. Throws `root-unavailable`, `root-stalled`. */
-export async function walkRoot({ files, root }: Pick<RootContext, 'files' | 'root'>, filesMax = Number.POSITIVE_INFINITY): Promise<Walked> {
+export async function walkRoot(
+  { files, root }: Pick<RootContext, 'files' | 'root'>,
+  filesMax = Number.POSITIVE_INFINITY,
+): Promise<Walked> {
   const walked: Walked = { files: [], directories: 0, unread: [] }
   const waiting = ['']
   while (waiting.length > 0 && walked.files.length < filesMax) {

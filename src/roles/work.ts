@@ -280,7 +280,7 @@ export function openWorker(context: RootContext, shared: { inFlight: Throttle })
       }),
     async catchUp(source) {
       const head = await ledger.last(source)
-      if (head && publisher) await publisher.publish({ source, path: head.path, family: head.family, head, ahead: null })
+      if (head && publisher) await publisher.publish({ source, path: head.path, family: head.family, head, ahead: null, disowned: false })
     },
     drain(on) {
       draining = on

@@ -16,13 +16,13 @@ export interface Site {
   archive: string
   config: string
   /** Writes gleaner.yaml: one root `r` over `logs`, short settling times, and what is given over it. */
-  configure(more?: Record<string, unknown>, root?: Record<string, unknown>): Promise<void>
+  configure: (more?: Record<string, unknown>, root?: Record<string, unknown>) => Promise<void>
   /** Runs `gleaner --config ... ARGS` to its end. */
-  gleaner(...args: string[]): Promise<Ended>
+  gleaner: (...args: string[]) => Promise<Ended>
   /** Starts it and resolves when its log says `said`. */
-  start(args: string[], said: string): Promise<Started>
-  /** Every source's archived bytes, by the path that its first segment names. */
-  archived(): Promise<Map<string, Buffer>>
+  start: (args: string[], said: string) => Promise<Started>
+  /** Every source's archived bytes, as text, in order of the text. */
+  archived: () => Promise<string[]>
   close(): Promise<void>
 }
 
@@ -112,7 +112,8 @@ function startProcess(cwd: string, args: string[]): Started {
     stderr: () => stderr,
     async said(text, from = 0) {
       while (!stderr.slice(from).includes(text)) {
-        if (child.exitCode !== null || child.signalCode !== null) throw new Error(`it ended before it said ${text}: ${stderr}${stdout}`)
+        if (child.exitCode !== null || child.signalCode !== null)
+          throw new Error(`it ended before it said ${text}: ${stderr}${stdout}`)
         await delay(10)
       }
     },
@@ -125,17 +126,15 @@ export async function until(check: () => Promise<boolean> | boolean): Promise<vo
   while (!(await check())) await delay(30)
 }
 
-async function archivedSources(archive: string): Promise<Map<string, Buffer>> {
+async function archivedSources(archive: string): Promise<string[]> {
   const root = join(archive, 'evidence', 'segments', 'r')
   const sources = await readdir(root).catch(() => [])
-  const found = new Map<string, Buffer>()
-  for (const source of sources) {
-    const keys = (await readdir(join(root, source))).filter((name) => name.endsWith('.zst')).sort()
-    const objects = await Promise.all(keys.map((key) => readFile(join(root, source, key))))
-    const [first] = objects
-    if (!first) continue
-    const header = JSON.parse(first.subarray(8, 8 + first.readUInt32LE(4)).toString('utf8')) as { path: string }
-    found.set(header.path, Buffer.concat(objects.map((object) => zstdDecompressSync(object))))
-  }
-  return found
+  const texts = await Promise.all(
+    sources.map(async (source) => {
+      const keys = (await readdir(join(root, source))).filter((name) => /^\d{16}\.zst$/.test(name)).sort()
+      const objects = await Promise.all(keys.map((key) => readFile(join(root, source, key))))
+      return Buffer.concat(objects.map((object) => zstdDecompressSync(object))).toString()
+    }),
+  )
+  return texts.filter((text) => text !== '').sort()
 }
