@@ -24,7 +24,7 @@ export interface Globals {
 
 export interface Composition {
   /** Asked when a command runs, after the command line was parsed. */
-  globals(): Globals
+  globals: () => Globals
   /** The command's name: what only `run` says at `info` is no news in the others. */
   command: string
 }

@@ -75,10 +75,10 @@ export interface Log {
 }
 
 export interface Schedule {
-  repeat(
+  repeat: (
     every: Config['reconcile']['every'],
     repeated: { run: () => Promise<void>; failed: (error: unknown) => void },
-  ): { stop(): Promise<void> }
+  ) => { stop(): Promise<void> }
   /** The longest time between two starts, ms. */
-  longestGapMs(every: Config['reconcile']['every']): number
+  longestGapMs: (every: Config['reconcile']['every']) => number
 }

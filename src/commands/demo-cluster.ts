@@ -33,7 +33,7 @@ export interface DemoClusterOptions {
   directory: string
   linesEveryMs: number
   rotateEveryMs: number
-  told(event: string): void
+  told: (event: string) => void
 }
 
 interface Open {
@@ -42,7 +42,7 @@ interface Open {
   lines: number
 }
 
-const rotations: { name: string; rotate(active: string, first: string): void }[] = [
+const rotations: { name: string; rotate: (active: string, first: string) => void }[] = [
   {
     name: 'copied, unlinked and renamed, as LSF does',
     rotate(active, first) {

@@ -24,7 +24,7 @@ interface Shown {
   title: string
   entries: Entries
   tally: Tally
-  nowMs(): number
+  nowMs: () => number
 }
 
 export function openView(shown: Shown, stream: NodeJS.WriteStream = process.stdout): View {
@@ -71,7 +71,7 @@ function picture({ title, entries, tally, nowMs }: Shown, events: readonly strin
   return [
     `${title}   ${secondsText(nowMs() - tally.startedMs)}   Ctrl-C ends`,
     '',
-    ...table(['file', 'size', `${'░ seen ▒ archived █ proven'.padEnd(barWidth)}`, 'state'], rows).split('\n'),
+    ...table(['file', 'size', '░ seen ▒ archived █ proven', 'state'], rows).split('\n'),
     ...more,
     '',
     totals(tally),

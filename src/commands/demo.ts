@@ -77,7 +77,10 @@ async function demo(app: App, flags: DemoFlags): Promise<void> {
   const running = await start(app, context, root)
   const title =
     flags.path === undefined ? 'Gleaner, collecting from a simulated cluster' : `Gleaner, collecting ${root.path}`
-  const view = openView({ title, entries: running.worker.entries, tally, nowMs: () => app.clock.monotonicMs() })
+  const view = openView(
+    { title, entries: running.worker.entries, tally, nowMs: () => app.clock.monotonicMs() },
+    app.json ? process.stderr : process.stdout,
+  )
   events.view = view
   const cluster =
     flags.path === undefined ? startCluster({ directory: place.logs, linesEveryMs, rotateEveryMs, told }) : null

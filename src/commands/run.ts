@@ -12,6 +12,7 @@ import type { Config, Role, RootConfig } from '../config/model.ts'
 import { GleanerError, isGleanerError, messageOf } from '../errors.ts'
 import { archiveReady } from '../roles/archive-ready.ts'
 import type { RootContext } from '../roles/context.ts'
+import { anomaliesOf } from '../roles/journal.ts'
 import { freezeRules } from '../roles/rules.ts'
 import type { RunningRoot } from '../roles/run.ts'
 import { startRoot } from '../roles/run.ts'
@@ -23,6 +24,7 @@ import type { Throttle } from '../roles/throttle.ts'
 import type { App, Log } from './app.ts'
 
 const drainMsMax = 8000
+const anomaliesEveryMs = 10 * 60_000
 
 export function runCommand(program: Command, app: App): void {
   program
@@ -80,6 +82,7 @@ async function run(app: App): Promise<void> {
       notReady.clear()
       await apply(collector, config, { first: true })
       log.info({}, 'running')
+      void countAnomalies(app, stopping.signal)
       await serveSignals(collector, signals, stopping.signal)
     }
   } finally {
@@ -87,6 +90,25 @@ async function run(app: App): Promise<void> {
     await serving?.close()
     signals.close()
     log.info({}, 'stopped')
+  }
+}
+
+/** How many anomalies nobody has acknowledged, for the metrics. */
+async function countAnomalies(app: App, signal: AbortSignal): Promise<void> {
+  const [store, telemetry] = [await app.store(), await app.telemetry()]
+  while (!signal.aborted) {
+    try {
+      const all = await Promise.all((await app.roots()).map(({ name }) => anomaliesOf(store, name)))
+      const open = all.flat().filter(({ acknowledged }) => acknowledged === null)
+      telemetry.openAnomalies(
+        Object.fromEntries(
+          Object.entries(Object.groupBy(open, ({ kind }) => kind)).map(([kind, some]) => [kind, some.length]),
+        ),
+      )
+    } catch (error) {
+      telemetry.trouble(error, { role: 'run' })
+    }
+    await app.clock.delay(anomaliesEveryMs, signal)
   }
 }
 

@@ -14,7 +14,7 @@ const backoffMs = [1000, 2000, 5000, 10_000, 30_000]
 export interface Beginning {
   store: Store
   clock: Clock
-  random(): string
+  random: () => string
 }
 
 /** One try. Throws `store-unfit`, `archive-newer`, and whatever keeps the store from being judged. */

@@ -40,6 +40,7 @@ export async function catchUpRoot(given: RootContext, inFlight: Throttle): Promi
   try {
     const report = await openReconciler(context, worker).pass({ full: true, alone: true })
     files = report.files
+    for (const directory of report.unread) left.push({ path: directory, error: unreadable(directory) })
     if (!report.ran)
       left.push({
         path: '',
@@ -77,6 +78,11 @@ function noting(
       telemetry.rootUp(root, up, reason)
     },
   }
+}
+
+function unreadable(directory: string): GleanerError {
+  const message = 'the directory cannot be read; nothing in it was collected'
+  return new GleanerError('file-unreadable', { operation: 'list', subject: directory || '.', message })
 }
 
 async function settled({ root }: RootContext, worker: Worker): Promise<void> {

@@ -37,7 +37,7 @@ const filesMax = 200_000
 
 export async function diagnoseStore(
   store: Store,
-  { clock, random }: { clock: Clock; random(): string },
+  { clock, random }: { clock: Clock; random: () => string },
 ): Promise<Finding[]> {
   try {
     const { ok, checks } = await probeStore(store, { random })

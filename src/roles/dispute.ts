@@ -41,7 +41,10 @@ export async function disputeOf(one: Visit, found: Found, { isKnown }: { isKnown
   if (found.position === null) return { kind: 'wait', againMs: 0, other: null }
   const isShown = found.look.stat.size < position.published || isRead(position, found)
   // Not readable yet: nothing is published from it.
-  if (!isShown) return { kind: 'none' }
+  if (!isShown) {
+    entry.doubt = null
+    return { kind: 'none' }
+  }
   if (entry.doubt?.published !== position.published) entry.doubt = { sinceMs: one.nowMs, published: position.published }
   if (said === 'doubtful') return { kind: 'none' }
   const other = await holderOf({ context, entries: parts.entries, fresh: one.fresh }, publishedCandidate(found.head, position), entry.path)

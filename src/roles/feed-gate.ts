@@ -12,7 +12,7 @@ import type { Feed } from '../ports/feed.ts'
 const askAgainMs = 60_000
 
 export interface FeedGate {
-  check(): Promise<{ ok: boolean; problems: string[] }>
+  check: () => Promise<{ ok: boolean; problems: string[] }>
   clock: Pick<Clock, 'monotonicMs'>
 }
 

@@ -37,6 +37,8 @@ export interface PassReport {
   files: number
   bytes: number
   signalled: number
+  /** Directories that may not be read: nothing in them was looked at. */
+  unread: string[]
 }
 
 export interface Reconciler {
@@ -83,7 +85,7 @@ export function openReconciler(context: RootContext, worker: Worker): Reconciler
   }
 
   const pass: Reconciler['pass'] = async (options = {}) => {
-    const report: PassReport = { ran: false, files: 0, bytes: 0, signalled: 0 }
+    const report: PassReport = { ran: false, files: 0, bytes: 0, signalled: 0, unread: [] }
     const startMs = clock.monotonicMs()
     try {
       const mount = await context.files.mount()
@@ -95,7 +97,7 @@ export function openReconciler(context: RootContext, worker: Worker): Reconciler
     }
     if (!options.alone && !(await mayPass(context, holder))) return report
     const full = options.full ?? isFullDue(lastFullMs, startMs, policy)
-    const one: Pass = { context, worker, full, remote: worker.remote(), nowMs: startMs, spend, report, seen: new Map(), unread: [] }
+    const one: Pass = { context, worker, full, remote: worker.remote(), nowMs: startMs, spend, report, seen: new Map(), unread: report.unread }
     const startedAt = await context.store.nowMs().catch(() => null)
     try {
       await walk(one)
@@ -170,11 +172,13 @@ async function compare(one: Pass, paths: string[]): Promise<void> {
   if (paths.length === 0) return
   const { context, worker, report, spend } = one
   await spend(paths.length)
-  const { stats } = await context.files.stat(paths, { fresh: one.remote })
+  const { stats, errors } = await context.files.stat(paths, { fresh: one.remote })
   const entries = paths.map((path) => worker.entries.get(path))
   const published = await publishedOf(context, worker, entries)
   for (const [index, path] of paths.entries()) {
     const stat = stats[index]
+    // What cannot be told by a stat is visited, which says why.
+    if (!stat && errors > 0) worker.signal({ path, cause: 'reconcile' })
     if (!stat) continue
     report.bytes += stat.size
     one.seen.set(path, stat.size)

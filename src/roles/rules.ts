@@ -30,7 +30,7 @@ export interface StoreFile {
 export interface Archive {
   store: Store
   clock: Clock
-  random(): string
+  random: () => string
 }
 
 /** Begins the archive or finds it begun, to write to it. Throws `archive-newer`, `store-*`. */

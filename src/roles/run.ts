@@ -51,7 +51,7 @@ export function startRoot(parts: RootParts): RunningRoot {
   const passes = openPasses(context, reconciler)
   void learnMount(context, worker)
   void worker.run(stopping.signal)
-  const repetition = roles.reconcile ? parts.repeat({ run: passes.now, failed: (error) => passes.failed(error) }) : null
+  const repetition = roles.reconcile ? parts.repeat({ run: passes.now, failed: passes.failed }) : null
   // A cron expression may be hours away, and what changed while nobody looked should not wait for it.
   if (roles.reconcile) passes.ask()
   if (roles.listen) {
@@ -82,11 +82,14 @@ export function startRoot(parts: RootParts): RunningRoot {
   }
 }
 
+interface Passes {
+  now: () => Promise<void>
+  ask: () => void
+  failed: (error: unknown) => void
+}
+
 /** Passes that never overlap: whoever asks while one is under way gets that one. */
-function openPasses(
-  context: RootContext,
-  reconciler: Reconciler,
-): { now(): Promise<void>; ask(): void; failed(error: unknown): void } {
+function openPasses(context: RootContext, reconciler: Reconciler): Passes {
   let underWay: Promise<void> | null = null
   const failed = (error: unknown): void =>
     context.telemetry.trouble(error, { root: context.root.name, role: 'reconcile' })

@@ -94,7 +94,8 @@ export function openWriter(parts: { world: World; random: Random; scheduler: Sch
         else if (dice < 0.07) await failOver()
         else await append()
         const last = `${active}.5`
-        if (options.deletes && world.inode(last) && random.chance(0.2)) world.remove(last)
+        const rested = scheduler.nowMs - (world.inode(last)?.mtimeMs ?? scheduler.nowMs)
+        if (options.deletes && rested > 20_000 && random.chance(0.2)) world.remove(last)
       }
     },
   }
