@@ -53,7 +53,8 @@ async function main(args: string[]): Promise<void> {
   try {
     refuseOldNode()
     describe(program, app.version)
-    const wanted = command === undefined ? Object.keys(commands) : [command]
+    // Help and completion are about all of them.
+    const wanted = command === undefined || command === 'completion' ? Object.keys(commands) : [command]
     for (const name of wanted) (await commands[name]?.())?.(program, app)
     await program.parseAsync(args, { from: 'user' })
     status = app.status

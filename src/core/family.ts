@@ -44,7 +44,10 @@ export function compileFamilyRules(rules: Pick<RootRules, 'rotation' | 'oldDirec
   return { rotation: rules.rotation.map((text) => new RegExp(text)), oldDirectories: rules.oldDirectories }
 }
 
-/** Path → family. Suffixes come off repeatedly; one needs its separator and never takes the whole name. */
+/**
+ * Path → family. Suffixes and old-directories come off until none is left, so a family is its own family; a suffix needs its separator and
+ * never takes the whole name.
+ */
 export function familyOf(path: string, rules: FamilyRules): string {
   const slash = path.lastIndexOf('/') + 1
   return withoutOldDirectory(path.slice(0, slash), rules) + withoutSuffixes(path.slice(slash), rules)
@@ -56,12 +59,11 @@ export function isActive(path: string, rules: FamilyRules): boolean {
 }
 
 function withoutSuffixes(name: string, rules: FamilyRules): string {
-  for (let at = 0; at < 8; at++) {
+  for (;;) {
     const shorter = withoutOneSuffix(name, rules)
     if (shorter === name) return name
     name = shorter
   }
-  return name
 }
 
 function withoutOneSuffix(name: string, rules: FamilyRules): string {
@@ -73,9 +75,9 @@ function withoutOneSuffix(name: string, rules: FamilyRules): string {
 }
 
 function withoutOldDirectory(directory: string, rules: FamilyRules): string {
-  for (const old of rules.oldDirectories) {
-    if (directory === old) return ''
-    if (directory.endsWith(`/${old}`)) return directory.slice(0, -old.length)
+  for (;;) {
+    const old = rules.oldDirectories.find((one) => directory === one || directory.endsWith(`/${one}`))
+    if (old === undefined) return directory
+    directory = directory.slice(0, -old.length)
   }
-  return directory
 }

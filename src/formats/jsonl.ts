@@ -52,12 +52,16 @@ function keepInteger(_key: string, value: unknown, context?: { source?: string }
   return Number.isFinite(value) ? value : (source ?? null)
 }
 
+/** How deep brackets nest, those in strings left out. */
 function nestingOf(text: string): number {
   let depth = 0
   let deepest = 0
+  let isString = false
   for (let at = 0; at < text.length && deepest <= depthMax; at++) {
     const code = text.charCodeAt(at)
-    if (code === 0x5b || code === 0x7b) deepest = Math.max(deepest, ++depth)
+    if (code === 0x22) isString = !isString
+    else if (isString) at += code === 0x5c ? 1 : 0
+    else if (code === 0x5b || code === 0x7b) deepest = Math.max(deepest, ++depth)
     else if (code === 0x5d || code === 0x7d) depth--
   }
   return deepest

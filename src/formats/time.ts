@@ -25,7 +25,7 @@ export function epochToRfc3339(epoch: number): string {
 function utcMs([year, month, day, hour, minute, second]: number[]): number | null {
   const parts = [year, month, day, hour, minute, second] as [number, number, number, number, number, number]
   const [y, mo, d, h, mi, s] = parts
-  if (mo < 1 || mo > 12 || d < 1 || d > 31 || h > 23 || mi > 59 || s > 60) return null
+  if (mo < 1 || mo > 12 || d < 1 || d > daysIn(y, mo) || h > 23 || mi > 59 || s > 60) return null
   const shifted = mo <= 2 ? y - 1 : y
   const era = Math.floor(shifted / 400)
   const yearOfEra = shifted - era * 400
@@ -33,6 +33,11 @@ function utcMs([year, month, day, hour, minute, second]: number[]): number | nul
   const dayOfEra = yearOfEra * 365 + Math.floor(yearOfEra / 4) - Math.floor(yearOfEra / 100) + dayOfYear
   const days = era * 146_097 + dayOfEra - 719_468
   return ((days * 24 + h) * 60 + mi) * 60_000 + s * 1000
+}
+
+function daysIn(year: number, month: number): number {
+  const isLeap = (year % 4 === 0 && year % 100 !== 0) || year % 400 === 0
+  return month === 2 ? (isLeap ? 29 : 28) : [4, 6, 9, 11].includes(month) ? 30 : 31
 }
 
 function offsetMs(zone: string): number {

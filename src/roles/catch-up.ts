@@ -11,6 +11,7 @@ import type { RootContext } from './context.ts'
 import type { Entry } from './entries.ts'
 import { openReconciler } from './reconcile.ts'
 import { lookRequest } from './resolve.ts'
+import { unreadable } from './run.ts'
 import type { Throttle } from './throttle.ts'
 import type { Worker } from './work.ts'
 import { openWorker } from './work.ts'
@@ -78,11 +79,6 @@ function noting(
       telemetry.rootUp(root, up, reason)
     },
   }
-}
-
-function unreadable(directory: string): GleanerError {
-  const message = 'the directory cannot be read; nothing in it was collected'
-  return new GleanerError('file-unreadable', { operation: 'list', subject: directory || '.', message })
 }
 
 async function settled({ root }: RootContext, worker: Worker): Promise<void> {

@@ -2,13 +2,10 @@
  * Whether a file disputes what was published of its source beyond the archive: it fits the last segment, but does not hold the bytes of
  * the last records.
  *
- *   it agrees, or nothing was published ahead      none: go on
- *   the archive has come into that range           none: it is the ledger, and what was published is compared with it; where the file
- *                                                  does not hold it for `settle.tail`, it is announced as revised
- *   more is archived than this process knew        wait: look again, with the last segment's witness
+ *   it agrees, or nothing was published ahead      go on
+ *   more is archived than this process knew        look again, with the last segment's witness
  *   another member of the family agrees            wait: that one is archived first, and then this one no longer fits
- *   it is the same file, on a root that may lie    none: what is archived decides, and a difference is announced
- *   nobody agrees                                  other: it is another file; where reads may lie, only after `settle.tail`
+ *   nobody agrees, for `settle.tail`               go on: what is archived stands, and what was published is announced as revised
  */
 
 import type { Position } from '../core/position.ts'
@@ -19,39 +16,37 @@ import { candidateOf } from './ledger.ts'
 import type { Mark } from './ledger.ts'
 import type { Found, Visit } from './visit.ts'
 
-export type Dispute = { kind: 'none' } | { kind: 'wait'; againMs: number; other: string | null } | { kind: 'other' }
+/** null: go on. */
+export type Dispute = { againMs: number; other: string | null } | null
 
 const waitForOtherMs = 100
 
-export async function disputeOf(one: Visit, found: Found, { isKnown }: { isKnown: boolean }): Promise<Dispute> {
+export async function disputeOf(one: Visit, found: Found): Promise<Dispute> {
   const { parts, entry, context } = one
-  if (!parts.publisher || !found.head) return { kind: 'none' }
+  if (!parts.publisher || !found.head) return null
   const position = found.position ?? (await standingOrNull(one, found.id))
-  if (!position) return { kind: 'none' }
+  if (!position) return null
   const said = agreement(position, found.head.end, found.ahead)
   if (said === 'agrees' || position.ahead?.isFalse) {
     entry.doubt = null
-    return { kind: 'none' }
+    return null
   }
   if (said === 'stale') {
     const head = await parts.ledger.last(found.id)
-    return head && head.end > found.head.end ? { kind: 'wait', againMs: 0, other: null } : { kind: 'none' }
+    return head && head.end > found.head.end ? { againMs: 0, other: null } : null
   }
   // Heard of only after the look: the file may have grown since.
-  if (found.position === null) return { kind: 'wait', againMs: 0, other: null }
+  if (found.position === null) return { againMs: 0, other: null }
   const isShown = found.look.stat.size < position.published || isRead(position, found)
   // Not readable yet: nothing is published from it.
   if (!isShown) {
     entry.doubt = null
-    return { kind: 'none' }
+    return null
   }
   if (entry.doubt?.published !== position.published) entry.doubt = { sinceMs: one.nowMs, published: position.published }
-  if (said === 'doubtful') return { kind: 'none' }
+  if (said === 'doubtful') return null
   const other = await holderOf({ context, entries: parts.entries, fresh: one.fresh }, publishedCandidate(found.head, position), entry.path)
-  if (other !== null) return { kind: 'wait', againMs: waitForOtherMs, other }
-  if (one.remote && isKnown) return { kind: 'none' }
-  const leftMs = one.remote ? context.root.settle.tailMs - (one.nowMs - entry.doubt.sinceMs) : 0
-  return leftMs > 0 ? { kind: 'wait', againMs: leftMs, other: null } : { kind: 'other' }
+  return other === null ? null : { againMs: waitForOtherMs, other }
 }
 
 /** Whether the look reaches what was published last. */

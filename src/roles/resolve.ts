@@ -38,8 +38,6 @@ export type Resolution =
 export interface Evidence {
   c0: string
   candidates: Candidate[]
-  /** See `ResolveOptions.not`. */
-  not: string | null
 }
 
 export interface ResolveOptions {
@@ -49,8 +47,6 @@ export interface ResolveOptions {
   /** NULs in the beginning or a witness count (they were there for `settle.tail`). */
   nulsCount: boolean
   fresh: boolean
-  /** A source that the file is known not to be, though it fits what is archived of it. */
-  not: string | null
   /** Whether another member of the family has this witness. */
   heldElsewhere(candidate: Candidate): Promise<boolean>
 }
@@ -73,7 +69,7 @@ export async function resolve(context: RootContext, ledger: Ledger, options: Res
   }
   if (c0 === null) return { resolution: { kind: 'none', reason: 'no-record' }, look: first }
   const marks = await ledger.candidates(c0, { fresh: true, sizeHint: first.stat.size })
-  const evidence: Evidence = { c0, candidates: marks.map(candidateOf), not: options.not }
+  const evidence: Evidence = { c0, candidates: marks.map(candidateOf) }
   return decide(context, ledger, { options, evidence, size: first.stat.size })
 }
 
@@ -146,7 +142,7 @@ function judgeAll(evidence: Evidence, probes: Range[], look: Look): Decided {
   const judged: Judged[] = []
   const needs: { candidate: Candidate; evidence: 'earlier' | 'holder' | 'prefix' }[] = []
   for (const candidate of evidence.candidates) {
-    const verdict = candidate.id === evidence.not ? ({ verdict: 'different' } as const) : judge(candidate, seen)
+    const verdict = judge(candidate, seen)
     if (verdict.verdict === 'need') needs.push({ candidate, evidence: verdict.evidence })
     else judged.push({ candidate, verdict })
   }
@@ -157,14 +153,14 @@ function judgeAll(evidence: Evidence, probes: Range[], look: Look): Decided {
   const { c0 } = evidence
   if (chosen === null) return { kind: 'new', id: sourceId(c0, evidence.candidates.length), c0, evidence }
   if (chosen.verdict.verdict === 'same') {
-    return { kind: 'same', id: chosen.candidate.id, c0, matched: chosen.verdict.matched, evidence: { c0, candidates: [chosen.candidate], not: null } }
+    return { kind: 'same', id: chosen.candidate.id, c0, matched: chosen.verdict.matched, evidence: { c0, candidates: [chosen.candidate] } }
   }
   return { kind: 'behind', id: chosen.candidate.id, c0, evidence }
 }
 
 /** The evidence for a path whose source is known here: its last segment alone. */
 export function evidenceOf(c0: string, mark: Mark): Evidence {
-  return { c0, candidates: [candidateOf(mark)], not: null }
+  return { c0, candidates: [candidateOf(mark)] }
 }
 
 /** The ranges that a look must probe to be confirmed. */

@@ -12,6 +12,7 @@
  * each complete line is archived whatever its age. What the time given does not suffice for, the next process finds.
  */
 
+import { GleanerError, isGleanerError } from '../errors.ts'
 import type { Watch } from '../ports/watch.ts'
 import type { RootContext } from './context.ts'
 import { isSameStat } from './entries.ts'
@@ -26,6 +27,8 @@ import { openWorker } from './work.ts'
 const waitingEveryMs = 10_000
 const trimEveryMs = 60_000
 const drainLooksMax = 20_000
+/** Of the directories that a pass could not read. */
+const unreadTold = 10
 
 export interface RootParts {
   context: RootContext
@@ -73,9 +76,11 @@ export function startRoot(parts: RootParts): RunningRoot {
       stopping.abort()
       const deadline = clock.delay(drainMs)
       await Promise.race([repetition?.stop(), deadline])
-      const drained = drain(context, worker).catch((error: unknown) =>
-        telemetry.trouble(error, { root: root.name, role: 'drain' }),
-      )
+      const drained = drain(context, worker).catch((error: unknown) => {
+        // A root that does not answer was told of, and has nothing that could be drained.
+        if (isGleanerError(error, 'root-unavailable', 'root-stalled')) return
+        telemetry.trouble(error, { root: root.name, role: 'drain' })
+      })
       await Promise.race([drained, deadline])
       return worker.busy
     },
@@ -96,11 +101,17 @@ function openPasses(context: RootContext, reconciler: Reconciler): Passes {
   const now = (): Promise<void> =>
     (underWay ??= reconciler
       .pass()
-      .then(() => undefined)
+      .then(({ unread }) => unread.slice(0, unreadTold).forEach((directory) => failed(unreadable(directory))))
       .finally(() => {
         underWay = null
       }))
   return { now, ask: () => void now().catch(failed), failed }
+}
+
+/** For telemetry, or a report. */
+export function unreadable(directory: string): GleanerError {
+  const message = 'the directory cannot be read; nothing in it is collected'
+  return new GleanerError('file-unreadable', { operation: 'list', subject: directory || 'the root', message })
 }
 
 /** Until the mount is known, the root counts as one that other machines write. */

@@ -156,7 +156,7 @@ function evidenceAfter(request: ArchiveRequest, header: SegmentHeader): Evidence
     heldElsewhere: null,
     prefix: null,
   }
-  return { c0: request.c0, candidates: [candidate], not: null }
+  return { c0: request.c0, candidates: [candidate] }
 }
 
 interface Storing {

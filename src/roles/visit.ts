@@ -90,28 +90,20 @@ export async function visit(
   const fresh = at.remote && !at.reason.local
   const one: Visit = { context, parts, ...at, fresh, nowMs: context.clock.monotonicMs() }
   const { entry } = at
-  const before = { source: entry.source, ino: entry.stat?.ino ?? null }
   entry.quiet = false
   const mark = entry.source === null ? null : parts.ledger.known(entry.source)
   const known = mark ? await lookAt(one, { mark, c0: entry.c0, evidence: evidenceOf(entry.c0, mark) }) : null
-  if (known) return goOn(one, known, before)
-  return act(one, await identify(one, null), before)
+  return known ? goOn(one, known) : act(one, await identify(one))
 }
 
-interface Before {
-  source: string | null
-  ino: bigint | null
-}
-
-/** Resolves the path afresh; `not` is a source that it is known not to be. */
-async function identify(one: Visit, not: string | null): Promise<Resolved> {
+/** Resolves the path afresh. */
+async function identify(one: Visit): Promise<Resolved> {
   const { context, parts, entry, fresh } = one
   const resolved = await resolve(context, parts.ledger, {
     path: entry.path,
     whole: isFinal(one),
     nulsCount: isOlder(one, entry.blurredSinceMs, context.root.settle.tailMs),
     fresh,
-    not,
     heldElsewhere: (candidate) => isHeldElsewhere({ context, entries: parts.entries, fresh }, candidate, entry.path),
   })
   note(one, resolved.look)
@@ -133,6 +125,7 @@ async function lookAt(one: Visit, { mark, c0, evidence }: { mark: Mark; c0: stri
   if (confirm(evidence, probes, look) !== 'same') return null
   note(one, look)
   entry.behindSinceMs = null
+  entry.turningSinceMs = null
   const ahead = look.bytes === null || look.bytes.length === 0 ? null : { start: from, bytes: look.bytes }
   return { kind: 'same', id: mark.source, c0, evidence, look, head: mark, position, ahead }
 }
@@ -141,19 +134,11 @@ async function lookAt(one: Visit, { mark, c0, evidence }: { mark: Mark; c0: stri
  * A file that fits what is archived may still not be the one whose records were published beyond it: two files can begin alike. One that
  * disputes those records is not archived as that source while another file agrees with them.
  */
-async function goOn(one: Visit, found: Found, before: Before): Promise<Visited> {
-  const { entry, parts } = one
-  const isKnown = before.source === found.id && before.ino === found.look.stat.ino
-  const dispute = await disputeOf(one, found, { isKnown })
-  if (dispute.kind === 'none') {
-    entry.turningSinceMs = null
-    return advance(one, found)
-  }
-  if (dispute.kind === 'wait') {
-    if (dispute.other !== null) parts.visitFirst(dispute.other)
-    return { againMs: dispute.againMs }
-  }
-  return act(one, await identify(one, found.id), before)
+async function goOn(one: Visit, found: Found): Promise<Visited> {
+  const dispute = await disputeOf(one, found)
+  if (dispute === null) return advance(one, found)
+  if (dispute.other !== null) one.parts.visitFirst(dispute.other)
+  return { againMs: dispute.againMs }
 }
 
 /** Remembers what a look saw. */
@@ -171,7 +156,7 @@ function note(one: Visit, look: Look): void {
   if (entry.expected && (look.stat.size >= entry.expected.size || nowMs >= entry.expected.untilMs)) entry.expected = null
 }
 
-async function act(one: Visit, { resolution, look }: Resolved, before: Before): Promise<Visited> {
+async function act(one: Visit, { resolution, look }: Resolved): Promise<Visited> {
   const { parts, entry } = one
   if (resolution.kind === 'none') return unresolved(one, resolution.reason)
   entry.blurredSinceMs = null
@@ -184,7 +169,7 @@ async function act(one: Visit, { resolution, look }: Resolved, before: Before): 
     if (resolution.matched.sha256 !== mark.witness.sha256 || resolution.matched.end !== mark.end) {
       parts.prove(entry.path, await marksAfter(parts.ledger, id, resolution.matched.end), { atOnce: true })
     }
-    return goOn(one, found, before)
+    return goOn(one, found)
   }
   const waitMs = await untilBelieved(one, look)
   if (waitMs > 0) return { againMs: waitMs }
