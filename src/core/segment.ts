@@ -153,6 +153,8 @@ export function readSeekTable(object: Buffer, key: string): Frame[] | null {
   const count = object.readUInt32LE(object.length - footerBytes)
   const from = object.length - footerBytes - count * 8
   if (from < 8) return null
+  const isWhole = object.readUInt32LE(from - 8) === seekFrameMagic && object.readUInt32LE(from - 4) === count * 8 + footerBytes
+  if (!isWhole || object.readUInt8(object.length - 5) !== 0) throw damaged(key, 'its seek table is not one of a segment')
   const frames: Frame[] = []
   for (let at = from; at < object.length - footerBytes; at += 8) {
     frames.push({ compressed: object.readUInt32LE(at), raw: object.readUInt32LE(at + 4) })

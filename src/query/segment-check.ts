@@ -123,7 +123,7 @@ export function lastBytes(before: Buffer, bytes: Buffer): Buffer {
 function sayLines(say: Say, header: SegmentHeader, raw: Raw): void {
   const least = raw.newlines + (header.tail === 'complete' ? 0 : 1)
   const most = least + Math.floor(raw.longest / lineBytesMaxLeast)
-  if (header.lines < least || header.lines > most) say('lines', least, header.lines)
+  if (!(header.lines >= least && header.lines <= most)) say('lines', least, header.lines)
 }
 
 function sayWitness(say: Say, header: SegmentHeader, last: Buffer): void {

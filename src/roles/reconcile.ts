@@ -239,12 +239,22 @@ async function dropMissing(one: Pass): Promise<void> {
 }
 
 async function drop({ worker }: Pass, entry: Entry): Promise<void> {
-  const { source, seen, path } = entry
+  const { source, path, family, stat } = entry
   worker.entries.delete(path)
-  if (source === null || worker.entries.holders(source).length > 0) return
+  if (source === null) {
+    // Renamed before it could be resolved, or gone for good.
+    const isElsewhere = worker.entries.members(family).some((other) => worker.entries.get(other)?.stat?.ino === stat?.ino)
+    if (stat && stat.size > 0 && !isElsewhere) await tellVanished(worker, { source: '', path, archived: 0, seen: stat.size })
+    return
+  }
+  if (worker.entries.holders(source).length > 0) return
   const head = await worker.ledger.last(source)
   if (head && worker.publisher) await worker.catchUp(source)
-  if (seen <= (head?.end ?? 0)) return
-  const detail = `${seen} bytes were seen and ${head?.end ?? 0} archived before its last file was gone`
-  await worker.journal.record({ kind: 'vanished', source, path, start: head?.end ?? 0, end: seen, detail })
+  if (entry.seen > (head?.end ?? 0)) await tellVanished(worker, { source, path, archived: head?.end ?? 0, seen: entry.seen })
+}
+
+async function tellVanished(worker: Worker, gone: { source: string; path: string; archived: number; seen: number }): Promise<void> {
+  const { source, path, archived, seen } = gone
+  const detail = `${seen} bytes were seen and ${archived} archived before its last file was gone`
+  await worker.journal.record({ kind: 'vanished', source, path, start: archived, end: seen, detail })
 }

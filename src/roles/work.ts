@@ -236,6 +236,7 @@ export function openWorker(context: RootContext, shared: { inFlight: Throttle })
         for (const one of await context.signals.receive(root.name, room)) worker.signal(one)
         if (pending.size >= 1000) await clock.delay(50, signal)
       } catch (error) {
+        if (signal.aborted) return
         telemetry.trouble(error, { root: root.name, role: 'work' })
         await clock.delay(1000, signal)
       }

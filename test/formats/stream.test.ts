@@ -59,7 +59,7 @@ test('a line without end is cut as it comes: each byte is copied a few times at 
   t.true(held <= 17_000)
 })
 
-const guesses: [string, string][] = [
+const guesses: [string, 'jsonl' | 'lines'][] = [
   ['{"a":1}\n{"b":2}\n', 'jsonl'],
   ['{"a":1}\n\n{"b":', 'jsonl'],
   ['{"a":1}', 'jsonl'],

@@ -1,5 +1,5 @@
 /**
- * npm run simulate -- [--seeds N] [--seed S] [--trace] [--mutate NAME]
+ * npm run simulate -- [--seeds N] [--from S] [--stop-after K] | --seed S [--trace] | --mutate NAME [--seeds N]
  *
  * Runs N seeds (from S on), or one seed with a trace. A failing seed is printed and replays exactly. With --mutate the product's source is
  * changed by one of the planted faults, and the run must find it.
@@ -17,7 +17,7 @@ const { values } = parseArgs({
     from: { type: 'string' },
     trace: { type: 'boolean', default: false },
     mutate: { type: 'string' },
-    keep: { type: 'boolean', default: false },
+    'stop-after': { type: 'string', default: '5' },
   },
 })
 
@@ -47,7 +47,7 @@ for (let seed = from; seed < from + count; seed++) {
   if (outcome.problems.length > 0) {
     totals.failed++
     report(outcome)
-    if (!values.keep && totals.failed >= 5) break
+    if (totals.failed >= Number(values['stop-after'])) break
   }
   if (performance.now() - toldMs > 60_000) {
     toldMs = performance.now()

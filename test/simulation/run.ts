@@ -96,13 +96,14 @@ export async function simulate(seed: number, trace: ((line: string) => void) | n
 function drawScenario(random: Random): Scenario {
   const remote = random.chance(0.7)
   const calm = random.chance(0.15)
+  const storeFaults = calm ? 0 : random.pick([0, 0.02, 0.1, 0.25])
   return {
     nodes: 1 + random.int(3),
     remote,
     redis: random.chance(0.92),
     since: random.chance(0.75) ? 'all' : 'now',
     troubleMs: 12_000 + random.int(22_000),
-    storeFaults: calm ? 0 : random.pick([0, 0.02, 0.1, 0.25]),
+    storeFaults,
     redisFaults: calm ? 0 : random.pick([0, 0.01, 0.05, 0.15]),
     freshLies: remote && !calm ? random.pick([0, 0.1, 0.5]) : 0,
     stickyLies: remote && !calm && random.chance(0.3) ? 0.1 : 0,
@@ -114,7 +115,7 @@ function drawScenario(random: Random): Scenario {
     sameHeader: random.chance(0.4),
     torn: random.pick([0, 0.2, 0.6]),
     rotations: random.chance(0.8),
-    deletes: random.chance(0.3),
+    deletes: random.chance(0.3) && storeFaults <= 0.1,
   }
 }
 
