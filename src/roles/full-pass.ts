@@ -140,6 +140,7 @@ async function sweep(
     const texts = await feed.positions(root.name, some.map(([source]) => source))
     for (const [index, [source, { last, stored }]] of some.entries()) {
       const text = texts[index] ?? null
+      worker.publisher?.heard(source, text)
       const position = decodePosition(text ?? '')
       const head = await worker.ledger.header(last.key, last.storedAtMs)
       const isBehind = position ? position.published < head.end : last.storedAtMs > epoch.floorMs

@@ -49,6 +49,8 @@ export interface PublishJob {
 export interface Publisher {
   /** The position as last heard of; null: not known here. May be stale. */
   cached(source: string): Position | null
+  /** What Redis says of a position. Older than `cached` where Redis lost writes. */
+  heard(source: string, text: string | null): void
   /** As `cached`, but asks Redis where nothing is known; null: there is none. Throws `redis-*`. */
   standing(source: string): Promise<Position | null>
   /** Publishes what there is to publish; gives how far that is, or null while nothing may be published. Throws `redis-*`, `store-*`. */
@@ -123,6 +125,10 @@ export function openPublisher(context: RootContext, parts: { feed: Feed; ledger:
 
   return {
     cached: (source) => decodePosition(texts.get(source) ?? ''),
+    heard(source, text) {
+      if (text === null) texts.delete(source)
+      else texts.set(source, text)
+    },
     standing: async (source) => decodePosition(texts.get(source) ?? (await fetch(source)) ?? ''),
     publish,
     async announceRevision(job) {

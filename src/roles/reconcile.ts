@@ -216,6 +216,7 @@ async function publishedOf(context: RootContext, worker: Worker, entries: (Entry
     const texts = await feed.positions(root.name, sources)
     return sources.map((source, index) => {
       if (source === '') return null
+      worker.publisher?.heard(source, texts[index] ?? null)
       const position = decodePosition(texts[index] ?? '')
       if (position) return position.published
       const head = worker.ledger.known(source)

@@ -124,3 +124,15 @@ test(
     t.regex(both.stderr, /expected either --config or --path/)
   }),
 )
+
+test(
+  'run: with a cron expression that is far away, what is there is found at the start',
+  withSite(async (t, site) => {
+    await site.configure({ reconcile: { every: '0 0 1 1 *', fullEvery: '1h' } })
+    await writeFile(join(site.logs, 'a.log'), 'one\n')
+    const running = await site.start(['run', '--roles', 'reconcile'], '"running"')
+    await until(async () => (await site.archived()).includes('one\n'))
+    running.kill('SIGTERM')
+    t.is((await running.ended).code, 0)
+  }),
+)

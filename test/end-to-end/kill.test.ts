@@ -8,11 +8,10 @@
 
 import test from 'ava'
 import type { ExecutionContext } from 'ava'
-import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { openLab, labRoot } from '../support/lab.ts'
+import { labRoot, openLab } from '../support/lab.ts'
 import type { Lab, LabOptions } from '../support/lab.ts'
-import { countArchive, countStream, linesOf, readArchive, readStream, readTruth } from '../support/lines.ts'
+import { countArchive, countStream, readStream, readTruth } from '../support/lines.ts'
 import type { ArchivedSource, Counted } from '../support/lines.ts'
 
 const linesPerSecond = 3000
@@ -35,7 +34,7 @@ const killed = (run: Run) => async (t: ExecutionContext) => {
     await lab.start()
     t.log(`seed ${seed}; ${await disturb(lab, run)}`)
     await drain(t, lab)
-    const counted = countArchive(await readTruth(lab.truth), await readArchive(lab.archive, labRoot))
+    const counted = countArchive(await readTruth(lab.truth), await lab.readArchive())
     t.log(`${counted.written} lines written, ${counted.archived} archived, ${counted.sources.size} sources`)
     t.deepEqual(counted.problems.slice(0, 20), [])
     await run.check(t, lab, counted)
@@ -77,6 +76,21 @@ test.serial(
       t.log(`${entries.length} entries in the last history`)
       t.true(entries.length > 0)
       t.deepEqual(countStream(entries, counted, (source) => floorOf(source, floorMs)).slice(0, 20), [])
+    },
+  }),
+)
+
+test.serial(
+  '20 kills, files that other machines may write, an S3 that fails at 3 % of the requests: each line once',
+  killed({
+    kills: Math.ceil(kills / 2),
+    s3FaultRate: 0.03,
+    root: { remote: true },
+    async check(t, lab, counted) {
+      const entries = await readStream(lab.client, labRoot)
+      t.log(`${entries.length} entries in the stream`)
+      t.deepEqual(countStream(entries, counted).slice(0, 20), [])
+      t.is(entries.length, counted.written)
     },
   }),
 )

@@ -6,10 +6,12 @@
 import { Redis } from 'ioredis'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { startGleaner, startSupport } from './process.ts'
 import type { Process } from './process.ts'
+import { readArchive } from './lines.ts'
+import type { ArchivedSource } from './lines.ts'
 import { startRedis } from './redis.ts'
 import type { RedisServer } from './redis.ts'
 
@@ -28,6 +30,8 @@ export interface Lab {
   killOne(node: Node, downMs: number): Promise<void>
   /** Runs `gleaner ARGS` to its end. */
   gleaner(...args: string[]): Promise<{ status: number | NodeJS.Signals; stdout: string; stderr: string }>
+  /** What the archive holds, by stock tools. */
+  readArchive(): Promise<ArchivedSource[]>
   startWriter(linesPerSecond: number, rotateEveryMs: number): Process
   close(options: { keep: boolean }): Promise<void>
 }
@@ -43,12 +47,13 @@ export interface LabOptions {
   config?: Record<string, unknown>
   /** Over the root. */
   root?: Record<string, unknown>
-  env?: Record<string, string>
+  /** The archive is on the test S3 server, where this share of requests goes wrong; otherwise in a directory. */
+  s3FaultRate?: number
 }
 
 export const labRoot = 'lines'
 
-export async function openLab({ config: more = {}, root: rootMore = {}, env = {} }: LabOptions = {}): Promise<Lab> {
+export async function openLab({ config: more = {}, root: rootMore = {}, s3FaultRate }: LabOptions = {}): Promise<Lab> {
   const dir = await mkdtemp(join(tmpdir(), 'gleaner-lab-'))
   const [root, truth, archive, config] = ['files', 'truth', 'archive', 'gleaner.yaml'].map((name) =>
     join(dir, name),
@@ -57,8 +62,15 @@ export async function openLab({ config: more = {}, root: rootMore = {}, env = {}
   const redis = await startRedis({ args: ['--appendonly', 'yes', '--appendfsync', 'always'] })
   const client = new Redis(redis.url, { retryStrategy: () => 50, maxRetriesPerRequest: null })
   client.on('error', () => undefined)
+  const s3 =
+    s3FaultRate === undefined
+      ? null
+      : startSupport('s3-process.ts', ['0', String(s3FaultRate)], { log: join(dir, 's3') })
+  await s3?.said('http')
+  const endpoint = (await s3?.stdout())?.trim()
   const settings = {
-    archive: `file://${archive}`,
+    archive: endpoint === undefined ? `file://${archive}` : 's3://archive/lab',
+    ...(endpoint !== undefined && { s3: { endpoint, region: 'us-east-1', forcePathStyle: true } }),
     redis: redis.url,
     roots: [{ name: labRoot, path: root, format: 'lines', remote: false, ...rootMore }],
     seal: { age: '3s' },
@@ -70,7 +82,8 @@ export async function openLab({ config: more = {}, root: rootMore = {}, env = {}
   }
   await writeFile(config, JSON.stringify(settings, null, 2))
   const nodes: Node[] = ['a', 'b', 'c'].map((name) => ({ name: `node-${name}`, process: null, kills: 0 }))
-  const all: Process[] = []
+  const env = { AWS_ACCESS_KEY_ID: 'lab', AWS_SECRET_ACCESS_KEY: 'lab' }
+  const all: Process[] = s3 === null ? [] : [s3]
   const track = (one: Process): Process => {
     all.push(one)
     return one
@@ -112,6 +125,10 @@ export async function openLab({ config: more = {}, root: rootMore = {}, env = {}
       const status = await one.ended
       return { status, stdout: await one.stdout(), stderr: await one.stderr() }
     },
+    async readArchive() {
+      if (endpoint !== undefined) await download(endpoint, archive)
+      return readArchive(archive, labRoot)
+    },
     startWriter: (linesPerSecond, rotateEveryMs) =>
       track(
         startSupport('writer.ts', [root, truth, String(linesPerSecond), String(rotateEveryMs)], {
@@ -125,5 +142,39 @@ export async function openLab({ config: more = {}, root: rootMore = {}, env = {}
       await redis.stop()
       if (!keep) await rm(dir, { recursive: true, force: true })
     },
+  }
+}
+
+/** The bucket as a directory, asked for again until each answer comes whole. */
+async function download(endpoint: string, directory: string): Promise<void> {
+  for (let after = ''; ; ) {
+    const page = await again(() => ask(`${endpoint}/archive?list-type=2&start-after=${encodeURIComponent(after)}`))
+    const keys = [...page.toString().matchAll(/<Key>([^<]*)<\/Key>/g)].map((match) => match[1] ?? '')
+    for (const key of keys) {
+      const file = join(directory, key.replace(/^lab\//, ''))
+      await mkdir(dirname(file), { recursive: true })
+      await writeFile(file, await again(() => ask(`${endpoint}/archive/${key}`)))
+    }
+    const last = keys.at(-1)
+    if (last === undefined) return
+    after = last
+  }
+}
+
+async function ask(url: string): Promise<Buffer> {
+  const authorization = 'AWS4-HMAC-SHA256 Credential=lab, SignedHeaders=host, Signature=none'
+  const response = await fetch(url, { headers: { authorization } })
+  const body = Buffer.from(await response.arrayBuffer())
+  if (!response.ok) throw new Error(`${url}: ${response.status}`)
+  return body
+}
+
+async function again<T>(run: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await run()
+    } catch (error) {
+      if (tries === 20) throw error
+    }
   }
 }
