@@ -16,7 +16,7 @@ import type { Files } from './ports/files.ts'
 import type { Store } from './ports/store.ts'
 import type { RootContext } from './roles/context.ts'
 
-export interface Globals {
+interface Globals {
   config?: string
   json?: boolean
   logLevel?: string

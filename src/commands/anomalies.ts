@@ -19,7 +19,9 @@ export function anomaliesCommand(program: Command, app: App): void {
       const store = await app.store()
       const rows: Row[] = []
       for (const { name } of await app.roots(root)) rows.push(...(await anomaliesOf(store, name)))
-      const wanted = rows.filter((row) => !open || row.acknowledged === null).sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0))
+      const wanted = rows
+        .filter((row) => !open || row.acknowledged === null)
+        .sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0))
       app.out(app.json ? JSON.stringify(wanted) : text(wanted))
     })
   anomalies
@@ -27,11 +29,17 @@ export function anomaliesCommand(program: Command, app: App): void {
     .description('acknowledge one, for good')
     .argument('<id>', 'its id, as `anomalies` shows it')
     .requiredOption('--reason <text>', 'why it needs nothing more; kept in the archive')
-    .action(async (id: string, { reason }: { reason: string }) => acknowledgeOne(app, { id, reason, root: anomalies.opts<{ root?: string }>().root }))
+    .action(async (id: string, { reason }: { reason: string }) =>
+      acknowledgeOne(app, { id, reason, root: anomalies.opts<{ root?: string }>().root }),
+    )
 }
 
-async function acknowledgeOne(app: App, { id, reason, root }: { id: string; reason: string; root: string | undefined }): Promise<void> {
-  if (reason.trim() === '') throw new GleanerError('usage', { operation: 'acknowledge', subject: '--reason', message: 'expected a reason' })
+async function acknowledgeOne(
+  app: App,
+  { id, reason, root }: { id: string; reason: string; root: string | undefined },
+): Promise<void> {
+  if (reason.trim() === '')
+    throw new GleanerError('usage', { operation: 'acknowledge', subject: '--reason', message: 'expected a reason' })
   const store = await app.store()
   const { node } = await app.config()
   let refused: unknown
@@ -50,6 +58,13 @@ async function acknowledgeOne(app: App, { id, reason, root }: { id: string; reas
 
 function text(rows: Row[]): string {
   if (rows.length === 0) return 'none'
-  const lines = rows.map((row) => [row.id, row.at, row.root, row.path, row.acknowledged === null ? 'open' : `ack: ${row.acknowledged}`, row.detail])
+  const lines = rows.map((row) => [
+    row.id,
+    row.at,
+    row.root,
+    row.path,
+    row.acknowledged === null ? 'open' : `ack: ${row.acknowledged}`,
+    row.detail,
+  ])
   return `${table(['id', 'at', 'root', 'path', 'state', 'detail'], lines)}\n${counted(rows.length, 'anomaly').replace(/anomalys$/, 'anomalies')}`
 }

@@ -37,10 +37,15 @@ async function find(app: App, what: string): Promise<{ ledger: Ledger; head: Mar
       if (head) return { ledger, head }
     }
     const names = roots.map(({ name }) => name).join(', ')
-    throw new GleanerError('not-found', { operation: 'cat', subject: what, message: `none of the roots ${names} has such a source` })
+    throw new GleanerError('not-found', {
+      operation: 'cat',
+      subject: what,
+      message: `none of the roots ${names} has such a source`,
+    })
   }
   const slash = what.indexOf('/')
-  if (slash <= 0) throw new GleanerError('usage', { operation: 'cat', subject: what, message: 'expected a source id or ROOT/PATH' })
+  if (slash <= 0)
+    throw new GleanerError('usage', { operation: 'cat', subject: what, message: 'expected a source id or ROOT/PATH' })
   const [root] = await app.roots(what.slice(0, slash))
   const context = await app.context(root as NonNullable<typeof root>)
   const ledger = openLedger(store, context.root.name)

@@ -23,17 +23,27 @@ export function completionCommand(program: Command, app: App): void {
       if (shell === 'bash') app.out(bash(words))
       else if (shell === 'zsh') app.out(`#compdef gleaner\nautoload -U +X bashcompinit && bashcompinit\n${bash(words)}`)
       else if (shell === 'fish') app.out(fish(words))
-      else throw new GleanerError('usage', { operation: 'completion', subject: shell, message: `expected one of ${shells.join(', ')}` })
+      else
+        throw new GleanerError('usage', {
+          operation: 'completion',
+          subject: shell,
+          message: `expected one of ${shells.join(', ')}`,
+        })
     })
 }
 
 function wordsOf(command: Command, path: string): Words[] {
   const options = command.options.flatMap((option) =>
-    option.long ? [{ flag: option.long, description: option.description, takesValue: option.required || option.optional }] : [],
+    option.long
+      ? [{ flag: option.long, description: option.description, takesValue: option.required || option.optional }]
+      : [],
   )
   const commands = command.commands.map((one) => ({ name: one.name(), description: one.description() }))
   const below = command.commands.flatMap((one) => wordsOf(one, `${path} ${one.name()}`.trim()))
-  return [{ command: path, options: [...options, { flag: '--help', description: 'help', takesValue: false }], commands }, ...below]
+  return [
+    { command: path, options: [...options, { flag: '--help', description: 'help', takesValue: false }], commands },
+    ...below,
+  ]
 }
 
 /** Finds the command among the words before the cursor, and offers its options, its commands, or files after an option with a value. */
@@ -42,7 +52,9 @@ function bash(words: Words[]): string {
     const offered = [...commands.map(({ name }) => name), ...options.map(({ flag }) => flag)].join(' ')
     return `    '${command}') offered='${offered}' ;;`
   })
-  const valued = [...new Set(words.flatMap(({ options }) => options.filter((one) => one.takesValue).map(({ flag }) => flag)))]
+  const valued = [
+    ...new Set(words.flatMap(({ options }) => options.filter((one) => one.takesValue).map(({ flag }) => flag))),
+  ]
   const known = words.map(({ command }) => `'${command}'`).filter((command) => command !== "''")
   return `_gleaner() {
   local current="\${COMP_WORDS[COMP_CWORD]}" previous="\${COMP_WORDS[COMP_CWORD-1]}" command='' offered='' word skip=''
@@ -71,12 +83,16 @@ function fish(words: Words[]): string {
   const text = (description: string): string => `'${description.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`
   const lines = words.flatMap(({ command, options, commands }) => {
     const seen = command.split(' ').filter((word) => word !== '')
-    const without = commands.length > 0 ? `; and not __fish_seen_subcommand_from ${commands.map(({ name }) => name).join(' ')}` : ''
+    const without =
+      commands.length > 0 ? `; and not __fish_seen_subcommand_from ${commands.map(({ name }) => name).join(' ')}` : ''
     const when = seen.length === 0 ? 'true' : seen.map((word) => `__fish_seen_subcommand_from ${word}`).join('; and ')
     return [
-      ...commands.map(({ name, description }) => `complete -c gleaner -f -n '${when}${without}' -a ${name} -d ${text(description)}`),
+      ...commands.map(
+        ({ name, description }) => `complete -c gleaner -f -n '${when}${without}' -a ${name} -d ${text(description)}`,
+      ),
       ...options.map(
-        ({ flag, description, takesValue }) => `complete -c gleaner -n '${when}' -l ${flag.slice(2)} ${takesValue ? '-r ' : ''}-d ${text(description)}`,
+        ({ flag, description, takesValue }) =>
+          `complete -c gleaner -n '${when}' -l ${flag.slice(2)} ${takesValue ? '-r ' : ''}-d ${text(description)}`,
       ),
     ]
   })

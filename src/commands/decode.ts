@@ -90,8 +90,14 @@ async function* named(input: Readable, file: string | undefined): AsyncGenerator
   } catch (cause) {
     const code = (cause as NodeJS.ErrnoException).code ?? ''
     const subject = file ?? 'stdin'
-    if (code === 'ENOENT' || code === 'EISDIR') throw usage(subject, code === 'ENOENT' ? 'no such file' : 'it is a directory')
-    const known = code === 'EACCES' ? 'file-unreadable' : code.startsWith('Z_') || code.startsWith('ZSTD_') ? 'file-torn' : 'file-io'
+    if (code === 'ENOENT' || code === 'EISDIR')
+      throw usage(subject, code === 'ENOENT' ? 'no such file' : 'it is a directory')
+    const known =
+      code === 'EACCES'
+        ? 'file-unreadable'
+        : code.startsWith('Z_') || code.startsWith('ZSTD_')
+          ? 'file-torn'
+          : 'file-io'
     throw new GleanerError(known, { operation: 'decode', subject, message: messageOf(cause) ?? code, cause })
   }
 }

@@ -74,7 +74,7 @@ async function unarchivedBytes(
   ledger: Ledger,
   { path, fresh }: { path: string; fresh: boolean },
 ): Promise<number | null> {
-  const asked = { path, fresh, whole: true, nulsCount: true, not: null, heldElsewhere: async () => false }
+  const asked = { path, fresh, whole: true, nulsCount: true, heldElsewhere: async () => false }
   try {
     const { resolution, look } = await resolve(context, ledger, asked)
     if (resolution.kind === 'behind') return 0

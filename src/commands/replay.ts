@@ -26,7 +26,11 @@ export function replayCommand(program: Command, app: App): void {
     .option('--source <id>', 'this source only')
     .option('--from <n>', 'records that begin at this byte or later; needs --source', offsetOf('--from'))
     .option('--to <n>', 'records that begin before this byte; needs --source', offsetOf('--to'))
-    .option('--since <time>', 'records of this time or later, RFC 3339; leaves out those without a time', timeOf('--since'))
+    .option(
+      '--since <time>',
+      'records of this time or later, RFC 3339; leaves out those without a time',
+      timeOf('--since'),
+    )
     .option('--until <time>', 'records before this time', timeOf('--until'))
     .action(async (root: string, options: Options) => {
       const { source, from, to, since, until } = options
@@ -50,7 +54,10 @@ export function replayCommand(program: Command, app: App): void {
 }
 
 function refuse({ source, from, to }: Options): void {
-  const refused = (subject: string, message: string): GleanerError => new GleanerError('usage', { operation: 'replay', subject, message })
-  if (source === undefined && (from !== undefined || to !== undefined)) throw refused('--from, --to', 'offsets are of one source: name it with --source')
-  if (source !== undefined && parseSourceId(source) === null) throw refused('--source', 'expected a source id, as `gleaner sources` shows them')
+  const refused = (subject: string, message: string): GleanerError =>
+    new GleanerError('usage', { operation: 'replay', subject, message })
+  if (source === undefined && (from !== undefined || to !== undefined))
+    throw refused('--from, --to', 'offsets are of one source: name it with --source')
+  if (source !== undefined && parseSourceId(source) === null)
+    throw refused('--source', 'expected a source id, as `gleaner sources` shows them')
 }

@@ -31,6 +31,15 @@ const columns = ['root', 'path', 'state', 'size', 'archived', 'published', 'prov
 function text(rows: SourceRow[]): string {
   if (rows.length === 0) return 'no sources yet'
   const cell = (bytes: number | null): string => (bytes === null ? '-' : bytesText(bytes))
-  const lines = rows.map((row) => [row.root, row.path, row.state, cell(row.size), cell(row.archived), cell(row.published), cell(row.proven), row.source])
+  const lines = rows.map((row) => [
+    row.root,
+    row.path,
+    row.state,
+    cell(row.size),
+    cell(row.archived),
+    cell(row.published),
+    cell(row.proven),
+    row.source,
+  ])
   return `${table(columns, lines)}\n${counted(rows.length, 'source')}`
 }

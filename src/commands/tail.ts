@@ -15,14 +15,16 @@ export function tailCommand(program: Command, app: App): void {
       const roots = await app.roots(root)
       const feed = (await app.checkRedis()) === null ? null : await app.feed()
       if (feed === null) {
-        const message = 'no Redis is configured, so there is no records stream to follow; set `redis`, or read the archive with `gleaner replay`'
+        const message =
+          'no Redis is configured, so there is no records stream to follow; set `redis`, or read the archive with `gleaner replay`'
         throw new GleanerError('usage', { operation: 'tail', subject: root ?? 'all roots', message })
       }
       const stop = new AbortController()
       const end = (): void => stop.abort()
       process.once('SIGINT', end).once('SIGTERM', end)
       const one = async (name: string): Promise<void> => {
-        const told = (error: unknown): void => void process.stderr.write(`gleaner: ${name}: ${messageOf(error)}; trying again\n`)
+        const told = (error: unknown): void =>
+          void process.stderr.write(`gleaner: ${name}: ${messageOf(error)}; trying again\n`)
         for await (const entry of follow(feed, name, { clock: app.clock, signal: stop.signal, told })) {
           // Entries do not say their root: where several are followed, it is put before them.
           const line = entryLine(roots.length > 1 ? { root: name, ...entry } : entry)

@@ -57,7 +57,9 @@ async function chains(app: App, store: Store, root: string | null): Promise<Veri
 
 async function compare(app: App, root: Parameters<App['context']>[0]): Promise<FilesReport> {
   let done = { files: 0, bytes: 0 }
-  const progress = openProgress(() => `compared ${bytesText(done.bytes)} of ${counted(done.files, 'file')} in ${root.name}`)
+  const progress = openProgress(
+    () => `compared ${bytesText(done.bytes)} of ${counted(done.files, 'file')} in ${root.name}`,
+  )
   const context = await app.context(root)
   try {
     return await verifyFiles(context, (now) => void (done = now))
@@ -81,11 +83,19 @@ async function feedIfThere(app: App): Promise<Feed | null> {
 function text(report: VerifyReport, different: Difference[]): string {
   const { sources, segments, bytes, damaged, missing, expired } = report
   const findings = [
-    ...damaged.map(({ key, problem, expected, found }) => `damaged: ${key}: ${problem}: expected ${expected}, found ${found}`),
+    ...damaged.map(
+      ({ key, problem, expected, found }) => `damaged: ${key}: ${problem}: expected ${expected}, found ${found}`,
+    ),
     ...missing.map(({ root, source, at, upTo }) => `missing: ${root}/${source}: ${at} to ${upTo}`),
-    ...different.map(({ root, path, source, offset }) => `different: ${root}/${path}: from byte ${offset} on it is not what ${source} holds`),
+    ...different.map(
+      ({ root, path, source, offset }) =>
+        `different: ${root}/${path}: from byte ${offset} on it is not what ${source} holds`,
+    ),
   ]
   const gone = expired > 0 ? `; ${bytesText(expired)} expired before` : ''
   const verdict = findings.length === 0 ? 'all as it should be' : counted(findings.length, 'finding')
-  return [...findings, `${counted(sources, 'source')}, ${counted(segments, 'segment')}, ${bytesText(bytes)} read${gone}: ${verdict}`].join('\n')
+  return [
+    ...findings,
+    `${counted(sources, 'source')}, ${counted(segments, 'segment')}, ${bytesText(bytes)} read${gone}: ${verdict}`,
+  ].join('\n')
 }

@@ -21,7 +21,11 @@ export function sourceById(ledger: Ledger, id: string): Promise<Mark | null> {
  * The newest source whose segments name this path: the one whose segment of that name was stored last. The path may be percent-encoded or
  * as the file system has it. Throws `not-found` with what is near, `store-*`.
  */
-export async function sourceByPath(context: Pick<RootContext, 'root' | 'store'>, ledger: Ledger, text: string): Promise<Mark> {
+export async function sourceByPath(
+  context: Pick<RootContext, 'root' | 'store'>,
+  ledger: Ledger,
+  text: string,
+): Promise<Mark> {
   const paths = new Set([text, encodePath(Buffer.from(text))])
   const marks = await lastMarks(ledger, await reachOf(context, 0))
   const families = new Set([...paths].map((path) => familyOf(path, context.root.family)))
@@ -48,7 +52,10 @@ async function lastNaming(ledger: Ledger, head: Mark, paths: ReadonlySet<string>
 function notFound(root: string, text: string, { family, all }: { family: Mark[]; all: Mark[] }): GleanerError {
   const listed = family.slice(0, nearMax).map((mark) => `\n  ${root}/${mark.path}  ${mark.source}`)
   const more = family.length > nearMax ? `\n  and ${family.length - nearMax} more` : ''
-  const near = family.length > 0 ? `; of its family there are:${listed.join('')}${more}` : suggestion(text, [...new Set(all.map(({ path }) => path))])
+  const near =
+    family.length > 0
+      ? `; of its family there are:${listed.join('')}${more}`
+      : suggestion(text, [...new Set(all.map(({ path }) => path))])
   const message = `no segment names this path${near}`
   return new GleanerError('not-found', { operation: 'find', subject: `${root}/${text}`, message })
 }

@@ -20,7 +20,11 @@ export interface FollowOptions {
 }
 
 /** Throws `redis-*` if the first question fails, and later only what trying again cannot help. */
-export async function* follow(feed: Feed, root: string, { clock, signal, told }: FollowOptions): AsyncGenerator<Record<string, Buffer>> {
+export async function* follow(
+  feed: Feed,
+  root: string,
+  { clock, signal, told }: FollowOptions,
+): AsyncGenerator<Record<string, Buffer>> {
   let before = await feed.lastSeq(root)
   let after = '$'
   while (!signal.aborted) {

@@ -89,7 +89,6 @@ async function heldAt(question: Question, path: string): Promise<Held | null> {
       path,
       whole: context.clock.wallMs() - Number(stat.mtimeNs / 1_000_000n) >= context.root.settle.finalMs,
       nulsCount: true,
-      not: null,
       fresh,
       heldElsewhere: (candidate) => isHeldElsewhere({ context, entries, fresh }, candidate, path),
     })
@@ -100,15 +99,19 @@ async function heldAt(question: Question, path: string): Promise<Held | null> {
   }
 }
 
-async function byLastWitness({ context, remote: fresh, heads }: Question, path: string, family: string): Promise<Held | null> {
+async function byLastWitness(
+  { context, remote: fresh, heads }: Question,
+  path: string,
+  family: string,
+): Promise<Held | null> {
   const marks = heads.get(family) ?? []
   if (marks.length === 0 || marks.length > probedMax) return null
-  const probes = probesOf({ c0: '', candidates: marks.map(candidateOf), not: null }, Number.MAX_SAFE_INTEGER)
+  const probes = probesOf({ c0: '', candidates: marks.map(candidateOf) }, Number.MAX_SAFE_INTEGER)
   const look = await context.files.look(path, lookRequest({ beginning: firstRecordBytes + 4096, probes, fresh }))
   const c0 = contentIdOf(context, { path, whole: true }, look)
   const alike = marks.filter((mark) => parseSourceId(mark.source)?.c0 === c0).sort((a, b) => b.end - a.end)
   const isSame = (some: Mark[]): boolean => {
-    const evidence: Evidence = { c0: c0 ?? '', candidates: some.map(candidateOf), not: null }
+    const evidence: Evidence = { c0: c0 ?? '', candidates: some.map(candidateOf) }
     return confirm(evidence, probes, look) === 'same'
   }
   if (!isSame(alike)) return null

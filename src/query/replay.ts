@@ -58,14 +58,21 @@ async function* replaySource(
     for (const framed of records) {
       if (framed.start >= to) break records
       if (framed.start < from) continue
-      const entry = recordEntry(root.format, framed, { source, path: mark.path, family: mark.family, rawBytesMax, parse: root.parse })
+      const entry = recordEntry(root.format, framed, {
+        source,
+        path: mark.path,
+        family: mark.family,
+        rawBytesMax,
+        parse: root.parse,
+      })
       if (isWithin(entry, options)) yield entry
     }
   }
   if (options.sinceMs !== null || options.untilMs !== null) return
   for (const { key, n } of await ledger.revisions(source)) {
     const { start, end, path, family } = await ledger.header(key, 0)
-    if (end > from && start < to) yield revisionEntry(root, { source, path, family, start, end, revision: n, object: key })
+    if (end > from && start < to)
+      yield revisionEntry(root, { source, path, family, start, end, revision: n, object: key })
   }
 }
 
@@ -73,7 +80,11 @@ async function* replaySource(
  * Where framing begins: at a record boundary. Segments end at line ends, so where a line is a record, the segment that holds `from` will
  * do; else at the first segment that is there.
  */
-async function framingStart(isByLine: boolean, ledger: Ledger, { source, from }: { source: string; from: number }): Promise<number> {
+async function framingStart(
+  isByLine: boolean,
+  ledger: Ledger,
+  { source, from }: { source: string; from: number },
+): Promise<number> {
   const starts = (await ledger.segmentsFrom(source, 0)).map(({ key }) => parseSegmentKey(key)?.start ?? 0)
   return (isByLine ? starts.findLast((start) => start <= from) : undefined) ?? starts[0] ?? 0
 }

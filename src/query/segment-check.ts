@@ -30,7 +30,7 @@ export interface Checked {
   damaged: Damage[]
   /** Raw bytes that were read. */
   bytes: number
-  /** The first and the last raw bytes, at most 4 KiB each; null where the frames cannot be read. */
+  /** The first and the last raw bytes, at most 4 KiB each; null where they are not those that were archived. */
   first: Buffer | null
   last: Buffer | null
 }
@@ -72,9 +72,17 @@ export function checkObject(object: Buffer | null, key: string, facts: KeyFacts)
     return checked
   }
   const { value } = raw
-  Object.assign(checked, { bytes: value.bytes, first: value.first, last: value.last })
+  checked.bytes = value.bytes
   say('sha256', header.sha256, value.sha256)
-  say('tail', header.tail === 'complete' || value.bytes === 0 ? 'newline' : 'no newline', value.last.at(-1) === 10 ? 'newline' : 'no newline')
+  // Nothing more is concluded from bytes that are not those that were archived, here or in the segments after.
+  if (value.sha256 !== header.sha256) return checked
+  checked.first = value.first
+  checked.last = value.last
+  say(
+    'tail',
+    header.tail === 'complete' || value.bytes === 0 ? 'newline' : 'no newline',
+    value.last.at(-1) === 10 ? 'newline' : 'no newline',
+  )
   sayLines(say, header, value)
   sayWitness(say, header, value.last)
   return checked
@@ -107,7 +115,8 @@ function readRaw(object: Buffer, key: string): Raw {
       at = newline + 1
     }
     run += bytes.length - at
-    if (raw.first.length < beginningBytes) raw.first = Buffer.concat([raw.first, bytes.subarray(0, beginningBytes - raw.first.length)])
+    if (raw.first.length < beginningBytes)
+      raw.first = Buffer.concat([raw.first, bytes.subarray(0, beginningBytes - raw.first.length)])
     raw.last = lastBytes(raw.last, bytes)
   }
   return { ...raw, longest: Math.max(raw.longest, run), sha256: hash.digest('hex') }

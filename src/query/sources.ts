@@ -28,7 +28,7 @@ import { mapInOrder } from './concurrent.ts'
 import type { Held } from './holders.ts'
 import { holders } from './holders.ts'
 
-export type SourceState = 'growing' | 'behind' | 'rotated' | 'final' | 'gone' | 'vanished' | 'truncated' | 'unavailable'
+type SourceState = 'growing' | 'behind' | 'rotated' | 'final' | 'gone' | 'vanished' | 'truncated' | 'unavailable'
 
 export interface SourceRow {
   root: string
@@ -52,14 +52,20 @@ const page = 1000
  * The sources of one root, in order of family and path. `told` hears of what could not be asked (Redis, the root, a directory).
  * Throws `store-*`.
  */
-export async function sourcesOf(context: RootContext, told: (error: unknown) => void = () => undefined): Promise<SourceRow[]> {
+export async function sourcesOf(
+  context: RootContext,
+  told: (error: unknown) => void = () => undefined,
+): Promise<SourceRow[]> {
   const { root, store } = context
   const ledger = openLedger(store, root.name)
   const epoch = await orNull(async () => (await context.feed?.epoch(root.name)) ?? null, told)
   const reaches = await reachOf(context, epoch?.floorMs ?? 0)
   const marks = await lastMarks(ledger, reaches)
   const marked = context.feed && epoch?.archive === store.url ? context.feed : null
-  const progress = await orNull(async () => (marked ? await progressOf(context, ledger, { feed: marked, reaches }) : null), told)
+  const progress = await orNull(
+    async () => (marked ? await progressOf(context, ledger, { feed: marked, reaches }) : null),
+    told,
+  )
   const files = await filesOf(context, ledger, { marks, told })
   const lost = Map.groupBy(await anomaliesOf(store, root.name), (anomaly) => anomaly.source)
   const rows: SourceRow[] = []
@@ -69,14 +75,31 @@ export async function sourcesOf(context: RootContext, told: (error: unknown) => 
     const isUnread = files.unread.some((path) => isWithin(mark.family, path) || isWithin(mark.path, path))
     const state = isUnread && held.length === 0 ? 'unavailable' : stateOf(context, { held, kinds })
     const at = progress?.get(mark.source) ?? { published: null, proven: null }
-    rows.push({ root: root.name, source: mark.source, family: mark.family, ...placeOf(context, mark, held), archived: mark.end, ...at, state })
+    rows.push({
+      root: root.name,
+      source: mark.source,
+      family: mark.family,
+      ...placeOf(context, mark, held),
+      archived: mark.end,
+      ...at,
+      state,
+    })
   }
   const isNew = ([source]: [string, Held[]]): boolean => !marks.has(source)
   for (const [source, held] of [...files.bySource].filter(isNew)) {
     const [first] = held as [Held]
     const none = progress === null ? null : 0
     const place = placeOf(context, first, held)
-    rows.push({ root: root.name, source, family: first.family, ...place, archived: 0, published: none, proven: none, state: 'growing' })
+    rows.push({
+      root: root.name,
+      source,
+      family: first.family,
+      ...place,
+      archived: 0,
+      published: none,
+      proven: none,
+      state: 'growing',
+    })
   }
   return rows.sort((a, b) => compare(a.family, b.family) || compare(a.path, b.path) || compare(a.source, b.source))
 }
@@ -143,7 +166,10 @@ async function filesOf(
   }
 }
 
-function stateOf(context: RootContext, { held, kinds }: { held: Held[]; kinds: ReadonlySet<AnomalyKind> }): SourceState {
+function stateOf(
+  context: RootContext,
+  { held, kinds }: { held: Held[]; kinds: ReadonlySet<AnomalyKind> },
+): SourceState {
   const { family, settle } = context.root
   const reaching = held.filter((one) => one.kind === 'same')
   if (held.length === 0) return kinds.has('vanished') ? 'vanished' : kinds.has('truncated') ? 'truncated' : 'gone'

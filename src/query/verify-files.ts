@@ -37,7 +37,10 @@ const segmentsAtOnce = 16
 const pieceBytes = 1024 * 1024
 
 /** Throws `root-unavailable`, `root-stalled`, `store-*`. */
-export async function verifyFiles(context: RootContext, progress?: (done: { files: number; bytes: number }) => void): Promise<FilesReport> {
+export async function verifyFiles(
+  context: RootContext,
+  progress?: (done: { files: number; bytes: number }) => void,
+): Promise<FilesReport> {
   const report: FilesReport = { files: 0, bytes: 0, different: [], unread: [] }
   const ledger = openLedger(context.store, context.root.name)
   const marks = await lastMarks(ledger, await reachOf(context, 0))
@@ -55,7 +58,9 @@ export async function verifyFiles(context: RootContext, progress?: (done: { file
     progress?.(report)
   }
   for (const one of strangers) {
-    const own = one.alike.map((id) => marks.get(id)).filter((mark) => mark !== undefined && !held.has(mark.source)) as Mark[]
+    const own = one.alike
+      .map((id) => marks.get(id))
+      .filter((mark) => mark !== undefined && !held.has(mark.source)) as Mark[]
     const mark = own.find(({ path }) => path === one.path) ?? own.at(-1)
     if (mark) await guarded(comparison, one.path, () => compareStranger(comparison, one, mark))
   }
@@ -74,7 +79,18 @@ async function guarded({ report }: Comparison, path: string, work: () => Promise
     await work()
   } catch (error) {
     if (isGleanerError(error, 'file-gone')) return
-    if (!isGleanerError(error, 'file-unreadable', 'file-not-regular', 'file-outside', 'file-torn', 'file-io', 'file-changed')) throw error
+    if (
+      !isGleanerError(
+        error,
+        'file-unreadable',
+        'file-not-regular',
+        'file-outside',
+        'file-torn',
+        'file-io',
+        'file-changed',
+      )
+    )
+      throw error
     report.unread.push({ path, reason: error.message })
   }
 }
@@ -85,12 +101,15 @@ async function compareFile(comparison: Comparison, held: Held): Promise<void> {
   report.files++
   const listed = await ledger.segmentsFrom(source, 0)
   for (let at = 0; at < listed.length; at += segmentsAtOnce) {
-    const some = await Promise.all(listed.slice(at, at + segmentsAtOnce).map((one) => ledger.header(one.key, one.storedAtMs)))
+    const some = await Promise.all(
+      listed.slice(at, at + segmentsAtOnce).map((one) => ledger.header(one.key, one.storedAtMs)),
+    )
     // What lies past the end of a file that is behind was compared when it was resolved.
     const within = some.filter((mark) => mark.end <= held.stat.size)
     for (const mark of await differing(comparison, held.path, within)) {
       const offset = await firstDifference(comparison, held.path, mark)
-      if (offset !== null) report.different.push({ root: comparison.context.root.name, path: held.path, source, offset })
+      if (offset !== null)
+        report.different.push({ root: comparison.context.root.name, path: held.path, source, offset })
     }
     report.bytes += within.reduce((sum, mark) => sum + mark.end - mark.start, 0)
   }
@@ -138,7 +157,14 @@ async function firstDifference(
     for (let at = 0; at < bytes.length; at += pieceBytes) {
       const expected = bytes.subarray(at, at + pieceBytes)
       const start = offset + at
-      const read = { start, end: start + expected.length, as: 'bytes' as const, lineBytesMax: 0, tail: true, stopAtNul: false }
+      const read = {
+        start,
+        end: start + expected.length,
+        as: 'bytes' as const,
+        lineBytesMax: 0,
+        tail: true,
+        stopAtNul: false,
+      }
       const { bytes: found } = await context.files.look(path, lookRequest({ probes: [], read, fresh }))
       if (found?.equals(expected)) continue
       let same = 0

@@ -24,10 +24,8 @@ import { mapInOrder } from './concurrent.ts'
 import type { Checked, Damage } from './segment-check.ts'
 import { checkObject, lastBytes } from './segment-check.ts'
 
-export type { Damage } from './segment-check.ts'
-
 /** Archived bytes that are not there. */
-export interface Gap {
+interface Gap {
   root: string
   source: string
   /** From where on, and up to where as far as that is known. */
@@ -140,16 +138,23 @@ function startWalk(source: string, expired: number): Walk {
 function step(walk: Walk, checked: Checked, work: RootWork & { isRevised: boolean }): Walk {
   const { key, header } = checked
   const { source } = walk
-  if (header === null) return { source, end: null, chain: null, first: walk.first?.length === 0 ? null : walk.first, last: null }
+  if (header === null)
+    return { source, end: null, chain: null, first: walk.first?.length === 0 ? null : walk.first, last: null }
   const { start } = parseSegmentKey(key) as { start: number }
   const isNext = walk.end === null || walk.end === start
   if (!isNext && start > (walk.end as number)) {
     work.report.missing.push({ root: work.root, source, at: walk.end as number, upTo: start })
-  } else if (!isNext) work.report.damaged.push({ key, problem: 'overlaps the segment before', expected: walk.end, found: start })
-  const known: Walk = isNext ? walk : { ...walk, chain: null, last: null, first: walk.first?.length === 0 ? null : walk.first }
+  } else if (!isNext)
+    work.report.damaged.push({ key, problem: 'overlaps the segment before', expected: walk.end, found: start })
+  const known: Walk = isNext
+    ? walk
+    : { ...walk, chain: null, last: null, first: walk.first?.length === 0 ? null : walk.first }
   const first = firstBytes(known.first, checked)
   const last = checked.last === null ? null : lastOf(known.last, checked.last)
-  work.report.damaged.push(...chainDamage(key, header, known.chain), ...boundDamage(checked, { first, last, isRevised: work.isRevised }))
+  work.report.damaged.push(
+    ...chainDamage(key, header, known.chain),
+    ...boundDamage(checked, { first, last, isRevised: work.isRevised }),
+  )
   return { source, end: Math.max(header.end, walk.end ?? 0), chain: header.chain, first, last }
 }
 
@@ -167,12 +172,16 @@ function chainDamage(key: string, header: SegmentHeader, previous: string | null
  * The beginning, and a witness that reaches back into earlier segments. Both are of the file as it was read: where a revision tells that it
  * did not hold what is archived, they need not be of the archived bytes.
  */
-function boundDamage({ key, header, last: own }: Checked, bound: { first: Buffer | null; last: Buffer | null; isRevised: boolean }): Damage[] {
+function boundDamage(
+  { key, header, last: own }: Checked,
+  bound: { first: Buffer | null; last: Buffer | null; isRevised: boolean },
+): Damage[] {
   if (header === null || bound.isRevised) return []
   const damaged: Damage[] = []
   const { beginning, witness } = header
   const length = Math.min(beginningBytes, header.end)
-  if (beginning.length !== length) damaged.push({ key, problem: 'beginning length', expected: length, found: beginning.length })
+  if (beginning.length !== length)
+    damaged.push({ key, problem: 'beginning length', expected: length, found: beginning.length })
   const { first, last } = bound
   if (first !== null && first.length >= beginning.length) {
     const expected = sha256(first.subarray(0, beginning.length))
@@ -196,7 +205,11 @@ function lastOf(before: Buffer | null, own: Buffer): Buffer | null {
 }
 
 /** Redis was told of segments that the archive does not hold. */
-async function checkAnnounced(store: Store, ledger: Ledger, work: RootWork & { ended: { source: string; end: number }[] }): Promise<void> {
+async function checkAnnounced(
+  store: Store,
+  ledger: Ledger,
+  work: RootWork & { ended: { source: string; end: number }[] },
+): Promise<void> {
   const { root, ended, report } = work
   const { feed } = work.options
   if (feed === null || ended.length === 0 || (await feed.epoch(root))?.archive !== store.url) return
@@ -224,13 +237,17 @@ async function verifyRevisions(store: Store, ledger: Ledger, { root, report }: R
     }
     revised.add(facts.source)
     report.damaged.push(...checked.damaged)
-    if (checked.header !== null) report.damaged.push(...(await revisionDamage(ledger, { key, header: checked.header, root })))
+    if (checked.header !== null)
+      report.damaged.push(...(await revisionDamage(ledger, { key, header: checked.header, root })))
   }
   return revised
 }
 
 /** A revision carries the chain of the segment it stands beside, and covers the same range. */
-async function revisionDamage(ledger: Ledger, { key, header, root }: { key: string; header: SegmentHeader; root: string }): Promise<Damage[]> {
+async function revisionDamage(
+  ledger: Ledger,
+  { key, header, root }: { key: string; header: SegmentHeader; root: string },
+): Promise<Damage[]> {
   try {
     const mark = await ledger.header(segmentKey(root, header.source, header.start), 0)
     if (mark.end !== header.end) return [{ key, problem: 'end', expected: mark.end, found: header.end }]

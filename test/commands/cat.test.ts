@@ -6,7 +6,12 @@ import test, { type ExecutionContext } from 'ava'
 import { openSite as open, type Site } from '../support/gleaner.ts'
 import { runGleaner } from '../support/run-gleaner.ts'
 
-async function openSite(t: ExecutionContext): Promise<Site & { cat: (...args: string[]) => ReturnType<typeof runGleaner>; put: (path: string, body: string | Buffer) => void }> {
+async function openSite(t: ExecutionContext): Promise<
+  Site & {
+    cat: (...args: string[]) => ReturnType<typeof runGleaner>
+    put: (path: string, body: string | Buffer) => void
+  }
+> {
   const site = await open()
   t.teardown(() => site.close())
   const put = (path: string, body: string | Buffer): void => writeFileSync(join(site.logs, path), body)
@@ -15,13 +20,19 @@ async function openSite(t: ExecutionContext): Promise<Site & { cat: (...args: st
 
 test('the archived bytes, whole or in part, by path and by source', async (t) => {
   const site = await openSite(t)
-  const body = Buffer.concat(Array.from({ length: 300_000 }, (_, index) => Buffer.from(`line ${index} \xff\n`, 'latin1')))
+  const body = Buffer.concat(
+    Array.from({ length: 300_000 }, (_, index) => Buffer.from(`line ${index} \xff\n`, 'latin1')),
+  )
   site.put('acct', body)
   await site.gleaner('reconcile')
   const whole = await site.cat('r/acct')
   t.is(whole.status, 0, whole.stderr)
   t.true(whole.stdout.equals(body))
-  t.true((await site.cat('r/acct', '--offset', '1000000', '--length', '2000000')).stdout.equals(body.subarray(1_000_000, 3_000_000)))
+  t.true(
+    (await site.cat('r/acct', '--offset', '1000000', '--length', '2000000')).stdout.equals(
+      body.subarray(1_000_000, 3_000_000),
+    ),
+  )
   t.is((await site.cat('r/acct', '--offset', String(body.length + 5))).stdout.length, 0)
   t.is((await site.cat('r/acct', '--length', '0')).stdout.length, 0)
   const [row] = JSON.parse((await site.gleaner('--json', 'sources')).stdout) as { source: string }[]
@@ -56,7 +67,10 @@ test('a reader that goes away is a clean end', async (t) => {
   await site.gleaner('reconcile')
   const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
   const script = '"$1" "$2" --config "$3" cat r/acct | head -c 5; echo " ${PIPESTATUS[0]}"'
-  const out = execFileSync('bash', ['-c', script, 'bash', process.execPath, main, site.config], { encoding: 'utf8', env: { ...process.env, NODE_OPTIONS: '' } })
+  const out = execFileSync('bash', ['-c', script, 'bash', process.execPath, main, site.config], {
+    encoding: 'utf8',
+    env: { ...process.env, NODE_OPTIONS: '' },
+  })
   t.is(out, 'xxxxx 0\n')
 })
 
@@ -75,5 +89,6 @@ test('what is not there is not found, and what is near is listed', async (t) => 
 
 test('what cannot be meant is refused with exit status 2', async (t) => {
   const site = await openSite(t)
-  for (const args of [['acct'], ['r/acct', '--offset', '-1'], ['r/acct', '--length', '1KiB']]) t.is((await site.cat(...args)).status, 2)
+  for (const args of [['acct'], ['r/acct', '--offset', '-1'], ['r/acct', '--length', '1KiB']])
+    t.is((await site.cat(...args)).status, 2)
 })

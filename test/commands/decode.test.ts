@@ -16,7 +16,18 @@ test('a file gives its records, with its path and without a source, with no conf
   const { cwd, file } = fileWith(t, 'a b.log.1', 'one\ntwo')
   const ran = await runGleaner(['decode', '--format', 'lines', file], { cwd })
   t.is(ran.status, 0, ran.stderr)
-  const common = { v: 1, kind: 'record', source: '', revision: 0, path: 'a%20b.log.1', family: 'a%20b.log', format: 'lines', type: 'line', time: '', error: '' }
+  const common = {
+    v: 1,
+    kind: 'record',
+    source: '',
+    revision: 0,
+    path: 'a%20b.log.1',
+    family: 'a%20b.log',
+    format: 'lines',
+    type: 'line',
+    time: '',
+    error: '',
+  }
   t.deepEqual(ndjson(ran.stdout), [
     { ...common, start: 0, end: 4, flags: '', fields: { line: 'one' }, raw: 'one\n' },
     { ...common, start: 4, end: 7, flags: 'incomplete', fields: { line: 'two' }, raw: 'two' },
@@ -26,7 +37,13 @@ test('a file gives its records, with its path and without a source, with no conf
 test('stdin is read where no file is named, or -', async (t) => {
   for (const args of [[], ['-']]) {
     const ran = await runGleaner(['decode', '--format', 'jsonl', ...args], { input: '{"type":"x"}\n{' })
-    t.deepEqual(ndjson(ran.stdout).map(({ type, flags, path }) => [type, flags, path]), [['x', '', ''], ['', 'incomplete,malformed', '']])
+    t.deepEqual(
+      ndjson(ran.stdout).map(({ type, flags, path }) => [type, flags, path]),
+      [
+        ['x', '', ''],
+        ['', 'incomplete,malformed', ''],
+      ],
+    )
   }
 })
 
@@ -42,7 +59,10 @@ test('auto says what it guessed, on stderr alone', async (t) => {
 })
 
 test('a compressed file is read as its content; a torn one is an error that says so', async (t) => {
-  for (const [name, body] of [['a.gz', gzipSync('one\n')], ['a.zst', zstdCompressSync('one\n')]] as const) {
+  for (const [name, body] of [
+    ['a.gz', gzipSync('one\n')],
+    ['a.zst', zstdCompressSync('one\n')],
+  ] as const) {
     const whole = fileWith(t, name, body)
     t.is(ndjson((await runGleaner(['decode', '--format', 'lines', name], whole)).stdout)[0]?.['raw'], 'one\n')
     const torn = fileWith(t, name, body.subarray(0, -5))
@@ -62,11 +82,14 @@ test('a line without end is cut at 16 MiB and does not stay in memory', async (t
   const ran = await runGleaner(['decode', '--format', 'lines'], { input: Array.from({ length: 40 }, () => mib) })
   t.is(ran.status, 0)
   const records = ndjson(ran.stdout)
-  t.deepEqual(records.map(({ start, end, flags }) => [start, end, flags]), [
-    [0, 16 * 2 ** 20, 'cut'],
-    [16 * 2 ** 20, 32 * 2 ** 20, 'cut'],
-    [32 * 2 ** 20, 40 * 2 ** 20, 'incomplete'],
-  ])
+  t.deepEqual(
+    records.map(({ start, end, flags }) => [start, end, flags]),
+    [
+      [0, 16 * 2 ** 20, 'cut'],
+      [16 * 2 ** 20, 32 * 2 ** 20, 'cut'],
+      [32 * 2 ** 20, 40 * 2 ** 20, 'incomplete'],
+    ],
+  )
   t.true(records.every((record) => !('raw' in record)))
 })
 

@@ -21,14 +21,35 @@ test('every archived record, one JSON object a line', async (t) => {
   const ran = await site.gleaner('replay', 'r')
   t.is(ran.code, 0, ran.stderr)
   const entries = ndjson(ran.stdout)
-  t.deepEqual(entries.map(({ path, start }) => `${path} ${start}`).sort(), ['a 0', `a ${one.length}`, 'b 0'])
-  t.deepEqual(Object.keys(entries[0] ?? {}), ['v', 'kind', 'source', 'start', 'end', 'revision', 'path', 'family', 'format', 'type', 'time', 'flags', 'error', 'fields', 'raw'])
+  t.deepEqual(entries.map(({ path, start }) => `${String(path)} ${String(start)}`).sort(), [
+    'a 0',
+    `a ${one.length}`,
+    'b 0',
+  ])
+  t.deepEqual(Object.keys(entries[0] ?? {}), [
+    'v',
+    'kind',
+    'source',
+    'start',
+    'end',
+    'revision',
+    'path',
+    'family',
+    'format',
+    'type',
+    'time',
+    'flags',
+    'error',
+    'fields',
+    'raw',
+  ])
 })
 
 test('one source, from an offset, before another, by time', async (t) => {
   const site = await openSite(t, { a: one + two })
   const [row] = JSON.parse((await site.gleaner('--json', 'sources')).stdout) as { source: string }[]
-  const fields = async (...args: string[]): Promise<unknown[]> => ndjson((await site.gleaner('replay', 'r', ...args)).stdout).map((entry) => (entry['fields'] as { n: number }).n)
+  const fields = async (...args: string[]): Promise<unknown[]> =>
+    ndjson((await site.gleaner('replay', 'r', ...args)).stdout).map((entry) => (entry['fields'] as { n: number }).n)
   const source = ['--source', row?.source ?? '']
   t.deepEqual(await fields(...source), [1, 2])
   t.deepEqual(await fields(...source, '--from', '1'), [2])
@@ -39,7 +60,14 @@ test('one source, from an offset, before another, by time', async (t) => {
 
 test('what cannot be meant is refused with exit status 2', async (t) => {
   const site = await openSite(t, { a: one })
-  for (const args of [['--from', '1'], ['--to', '1'], ['--source', 'x'], ['--since', 'yesterday'], ['--since', '2026-03-01T00:00:00'], ['--source', `${'0'.repeat(32)}-0`, '--from', 'x']]) {
+  for (const args of [
+    ['--from', '1'],
+    ['--to', '1'],
+    ['--source', 'x'],
+    ['--since', 'yesterday'],
+    ['--since', '2026-03-01T00:00:00'],
+    ['--source', `${'0'.repeat(32)}-0`, '--from', 'x'],
+  ]) {
     const ran = await site.gleaner('replay', 'r', ...args)
     t.is(ran.code, 2, `${args.join(' ')}: ${ran.stderr}`)
   }

@@ -4,7 +4,11 @@ import test, { type ExecutionContext } from 'ava'
 import { openSite as open, type Site } from '../support/gleaner.ts'
 import { startRedis } from '../support/redis.ts'
 
-async function openSite(t: ExecutionContext): Promise<Site & { rows: (...args: string[]) => Promise<Record<string, unknown>[]>; put: (path: string, text: string) => void }> {
+async function openSite(
+  t: ExecutionContext,
+): Promise<
+  Site & { rows: (...args: string[]) => Promise<Record<string, unknown>[]>; put: (path: string, text: string) => void }
+> {
   const site = await open()
   t.teardown(() => site.close())
   const rows = async (...args: string[]): Promise<Record<string, unknown>[]> => {
@@ -22,10 +26,22 @@ test('every source with the fields of the contract, in order of the path', async
   site.put('a', 'x\n')
   await site.gleaner('reconcile')
   const rows = await site.rows('--root', 'r')
-  t.deepEqual(rows.map(({ path }) => path), ['a', 'b'])
+  t.deepEqual(
+    rows.map(({ path }) => path),
+    ['a', 'b'],
+  )
   const { source, ...rest } = rows[0] ?? {}
   t.regex(String(source), /^[0-9a-f]{32}-0$/)
-  t.deepEqual(rest, { root: 'r', family: 'a', path: 'a', size: 2, archived: 2, published: null, proven: null, state: 'growing' })
+  t.deepEqual(rest, {
+    root: 'r',
+    family: 'a',
+    path: 'a',
+    size: 2,
+    archived: 2,
+    published: null,
+    proven: null,
+    state: 'growing',
+  })
 })
 
 test('a table for a person, with a count', async (t) => {
@@ -61,7 +77,7 @@ test('with Redis: how far it is published; when Redis is away, all the rest', as
   const ran = await site.gleaner('--json', 'sources')
   t.is(ran.code, 0)
   t.like((JSON.parse(ran.stdout) as unknown[])[0], { archived: 4, published: null, state: 'growing' })
-  t.regex(ran.stderr, /gleaner: r: .*redis/i)
+  t.regex(ran.stderr, /gleaner: r: .*ECONNREFUSED/)
 })
 
 test('a source stays, without its file', async (t) => {

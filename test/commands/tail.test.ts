@@ -15,7 +15,10 @@ const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 
 function startTail(t: ExecutionContext, site: Site, args: string[]): { child: ChildProcess; out: () => string } {
   const env = { ...process.env, NODE_OPTIONS: '' }
-  const child = spawn(process.execPath, [main, '--config', site.config, 'tail', ...args], { env, stdio: ['ignore', 'pipe', 'ignore'] })
+  const child = spawn(process.execPath, [main, '--config', site.config, 'tail', ...args], {
+    env,
+    stdio: ['ignore', 'pipe', 'ignore'],
+  })
   t.teardown(() => void child.kill('SIGKILL'))
   let text = ''
   child.stdout?.on('data', (piece: Buffer) => (text += piece.toString()))
@@ -45,7 +48,10 @@ test('entries come as they are published, until a signal ends it cleanly', async
   const entries = ndjson(out())
   t.false(entries.some((entry) => entry['raw'] === 'before\n'))
   const seqs = entries.map((entry) => entry['seq'] as number)
-  t.deepEqual(seqs, seqs.map((_, index) => (seqs[0] as number) + index))
+  t.deepEqual(
+    seqs,
+    seqs.map((_, index) => (seqs[0] as number) + index),
+  )
   t.like(entries.at(-1), { v: 1, kind: 'record', path: 'acct', raw: 'last\n', fields: { line: 'last' } })
   t.is(typeof entries.at(-1)?.['epoch'], 'string')
 })
@@ -67,7 +73,15 @@ async function openFeed(t: ExecutionContext) {
   let position: string | null = null
   const publish = async (...numbers: number[]): Promise<void> => {
     const next = `1 ${numbers.at(-1)} 0`
-    await feed.publish('r', { epoch: 'e', floorMs: 0, source: 's', expected: position, next, entries: numbers.map(entry), announcements: [] })
+    await feed.publish('r', {
+      epoch: 'e',
+      floorMs: 0,
+      source: 's',
+      expected: position,
+      next,
+      entries: numbers.map(entry),
+      announcements: [],
+    })
     position = next
   }
   return { feed, publish }
@@ -78,10 +92,17 @@ test('what is published between two reads that found nothing is not lost', async
   await publish(1, 2)
   const stop = new AbortController()
   // Every read of new entries comes too late, as a slow one might.
-  const late = { ...feed, read: async (root: string, after: string, limit: number) => (after === '$' ? [] : feed.read(root, after, limit)) }
+  const late = {
+    ...feed,
+    read: async (root: string, after: string, limit: number) => {
+      if (after !== '$') return feed.read(root, after, limit)
+      await new Promise(setImmediate)
+      return []
+    },
+  }
   const entries = follow(late, 'r', { clock: systemClock, signal: stop.signal, told: () => undefined })
   const next = entries.next()
-  await new Promise(setImmediate)
+  for (let turn = 0; turn < 5; turn++) await new Promise(setImmediate)
   await publish(3)
   await publish(4)
   t.is((await next).value?.['raw']?.toString(), '3')
@@ -102,7 +123,15 @@ test('after Redis lost its data, the new history is followed', async (t) => {
       wiped = true
       feed.wipe()
       await feed.begin('r', { id: 'f', archive: 'a', floorMs: 0, state: 'open' })
-      await feed.publish('r', { epoch: 'f', floorMs: 0, source: 's', expected: null, next: '1 9 0', entries: [entry(9)], announcements: [] })
+      await feed.publish('r', {
+        epoch: 'f',
+        floorMs: 0,
+        source: 's',
+        expected: null,
+        next: '1 9 0',
+        entries: [entry(9)],
+        announcements: [],
+      })
       return []
     },
   }

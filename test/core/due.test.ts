@@ -21,7 +21,8 @@ test('due at once: no segment yet, seal.bytes wait, the source ended, a drain', 
 })
 
 test('nothing that waits is never due', (t) => {
-  for (const bytes of [0, -5]) t.false(isDue({ ...waiting, bytes, lastStoredAtMs: null, ended: true, drain: true }, seal))
+  for (const bytes of [0, -5])
+    t.false(isDue({ ...waiting, bytes, lastStoredAtMs: null, ended: true, drain: true }, seal))
 })
 
 test('what is due in n ms is due then, and not a millisecond before', (t) => {

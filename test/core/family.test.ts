@@ -28,7 +28,8 @@ const families: [string, string][] = [
   ['20260301', '20260301'],
   ['dir.1/name', 'dir.1/name'],
 ]
-for (const [path, family] of families) test(`${path} is of the family ${family}`, (t) => t.is(familyOf(path, common), family))
+for (const [path, family] of families)
+  test(`${path} is of the family ${family}`, (t) => t.is(familyOf(path, common), family))
 
 test('a PBS day file is named by its date, which has no separator before it: each is its own family', (t) => {
   t.is(familyOf('accounting/20260301', common), 'accounting/20260301')
@@ -51,7 +52,10 @@ test('rules that were added are tried after those that were there', (t) => {
   t.is(familyOf('lsb.acct-saved', added), 'lsb.acct')
 })
 
-const names = fc.array(fc.constantFrom('a', 'lsb', '1', '20260301', '2026-03-01', 'gz', 'zst', 'old', 'bak', 'T10', '%20'), { minLength: 1, maxLength: 5 })
+const names = fc.array(
+  fc.constantFrom('a', 'lsb', '1', '20260301', '2026-03-01', 'gz', 'zst', 'old', 'bak', 'T10', '%20'),
+  { minLength: 1, maxLength: 5 },
+)
 const paths = fc
   .tuple(fc.array(fc.constantFrom('d', 'old', 'x.1'), { maxLength: 3 }), names, fc.constantFrom('.', '-', '_', ''))
   .map(([directories, parts, separator]) => [...directories, parts.join(separator)].join('/'))

@@ -8,10 +8,28 @@ const sha = (bytes: Uint8Array | string): string => createHash('sha256').update(
 
 // Made with `printf 'ROOT\0FAMILY\0FIRST RECORD' | sha256sum | head -c 32`.
 const vectors: [string, string, Buffer, Buffer, string][] = [
-  ['an LSF record', 'lsf', Buffer.from('lsb.acct'), Buffer.from('"JOB_FINISH" "10.108" 1762000000'), 'a527814ae2a463f3f94a88e81fd5e669'],
+  [
+    'an LSF record',
+    'lsf',
+    Buffer.from('lsb.acct'),
+    Buffer.from('"JOB_FINISH" "10.108" 1762000000'),
+    'a527814ae2a463f3f94a88e81fd5e669',
+  ],
   ['an empty first record', 'a', Buffer.from('b'), Buffer.alloc(0), '8fb20ef63ced4145fc2e983ffe597d1d'],
-  ['bytes that are no text', 'pbs', Buffer.from('ol\xe9d/%', 'latin1'), Buffer.of(0xff, 0xfe), '90a2c079c4c8f9eaf274dfa871cb0f68'],
-  ['a record cut at 64 KiB', 'lsf', Buffer.from('lsb.acct'), Buffer.alloc(70_000, 'x'), '25b095d341d572347093ecb056d67d07'],
+  [
+    'bytes that are no text',
+    'pbs',
+    Buffer.from('ol\xe9d/%', 'latin1'),
+    Buffer.of(0xff, 0xfe),
+    '90a2c079c4c8f9eaf274dfa871cb0f68',
+  ],
+  [
+    'a record cut at 64 KiB',
+    'lsf',
+    Buffer.from('lsb.acct'),
+    Buffer.alloc(70_000, 'x'),
+    '25b095d341d572347093ecb056d67d07',
+  ],
 ]
 for (const [title, root, family, first, expected] of vectors) {
   test(`the content id of ${title} is a fixed vector`, (t) => t.is(contentId(root, family, first), expected))
@@ -21,7 +39,17 @@ test('a source id is c0 and n, and nothing else is one', (t) => {
   const c0 = 'a527814ae2a463f3f94a88e81fd5e669'
   t.deepEqual(parseSourceId(sourceId(c0, 0)), { c0, n: 0 })
   t.deepEqual(parseSourceId(sourceId(c0, 120)), { c0, n: 120 })
-  for (const wrong of ['', c0, `${c0}-`, `${c0}-01`, `${c0}--1`, `${c0.toUpperCase()}-0`, `x${c0}-0`, `${c0}-0/..`, `${c0}-1234567890`]) {
+  for (const wrong of [
+    '',
+    c0,
+    `${c0}-`,
+    `${c0}-01`,
+    `${c0}--1`,
+    `${c0.toUpperCase()}-0`,
+    `x${c0}-0`,
+    `${c0}-0/..`,
+    `${c0}-1234567890`,
+  ]) {
     t.is(parseSourceId(wrong), null, wrong)
   }
 })
@@ -84,7 +112,13 @@ function candidateOf(text: string, over: Partial<Candidate> = {}): Candidate {
 function prefixOf(text: string, size: number, start = 0): Prefix {
   const bytes = Buffer.from(text)
   const beginning = sha(bytes.subarray(0, Math.min(4096, size)))
-  return { size, start, sha256: sha(bytes.subarray(start, size)), witness: start > 0 ? witness(text, start) : null, beginning }
+  return {
+    size,
+    start,
+    sha256: sha(bytes.subarray(start, size)),
+    witness: start > 0 ? witness(text, start) : null,
+    beginning,
+  }
 }
 
 const archived = 'aaaa\nbbbb\ncccc\n'
@@ -93,13 +127,48 @@ const table: [string, Candidate, string, object][] = [
   ['equal to the head: same', candidateOf(archived), archived, { verdict: 'same' }],
   ['longer than the head, last witness equal: same', candidateOf(archived), `${archived}dddd\n`, { verdict: 'same' }],
   ['another beginning: different', candidateOf(archived), 'Xaaa\nbbbb\ncccc\n', { verdict: 'different' }],
-  ['a short file with another end: different by its beginning', candidateOf(archived), 'aaaa\nbbbb\nXccc\n', { verdict: 'different' }],
-  ['shorter than the head: the prefix must be known', candidateOf(archived), 'aaaa\n', { verdict: 'need', evidence: 'prefix' }],
-  ['shorter, equal to the archived bytes: prefix', candidateOf(archived, { prefix: prefixOf(archived, 5) }), 'aaaa\n', { verdict: 'prefix' }],
-  ['shorter, diverging: different', candidateOf(archived, { prefix: prefixOf(archived, 5) }), 'aaaX\n', { verdict: 'different' }],
-  ['shorter, witness before it differs: different', candidateOf(archived, { prefix: prefixOf(archived, 12, 10) }), 'aaaa\nbbbX\ncc', { verdict: 'different' }],
-  ['shorter, evidence for another size: asked again', candidateOf(archived, { prefix: prefixOf(archived, 5) }), 'aaaa\nbb', { verdict: 'need', evidence: 'prefix' }],
-  ['diverged before, grown since: stays different', candidateOf(archived, { prefix: prefixOf(archived, 5) }), 'aaaX\nbbbb\n', { verdict: 'different' }],
+  [
+    'a short file with another end: different by its beginning',
+    candidateOf(archived),
+    'aaaa\nbbbb\nXccc\n',
+    { verdict: 'different' },
+  ],
+  [
+    'shorter than the head: the prefix must be known',
+    candidateOf(archived),
+    'aaaa\n',
+    { verdict: 'need', evidence: 'prefix' },
+  ],
+  [
+    'shorter, equal to the archived bytes: prefix',
+    candidateOf(archived, { prefix: prefixOf(archived, 5) }),
+    'aaaa\n',
+    { verdict: 'prefix' },
+  ],
+  [
+    'shorter, diverging: different',
+    candidateOf(archived, { prefix: prefixOf(archived, 5) }),
+    'aaaX\n',
+    { verdict: 'different' },
+  ],
+  [
+    'shorter, witness before it differs: different',
+    candidateOf(archived, { prefix: prefixOf(archived, 12, 10) }),
+    'aaaa\nbbbX\ncc',
+    { verdict: 'different' },
+  ],
+  [
+    'shorter, evidence for another size: asked again',
+    candidateOf(archived, { prefix: prefixOf(archived, 5) }),
+    'aaaa\nbb',
+    { verdict: 'need', evidence: 'prefix' },
+  ],
+  [
+    'diverged before, grown since: stays different',
+    candidateOf(archived, { prefix: prefixOf(archived, 5) }),
+    'aaaX\nbbbb\n',
+    { verdict: 'different' },
+  ],
 ]
 for (const [title, candidate, text, expected] of table) {
   test(`judge: ${title}`, (t) => t.like(judge(candidate, seenOf(text)), expected))
@@ -113,8 +182,14 @@ const early = witness(long, 5006)
 test('judge: a last witness that differs asks who holds it, then for earlier ones, in this order', (t) => {
   t.deepEqual(judge(candidateOf(long), seenOf(edited)), holder as Verdict)
   t.deepEqual(judge(candidateOf(long, { heldElsewhere: true }), seenOf(edited)), { verdict: 'different' })
-  t.deepEqual(judge(candidateOf(long, { heldElsewhere: false }), seenOf(edited)), { verdict: 'need', evidence: 'earlier' })
-  t.deepEqual(judge(candidateOf(long, { heldElsewhere: false, earlier: [early] }), seenOf(edited)), { verdict: 'same', matched: early })
+  t.deepEqual(judge(candidateOf(long, { heldElsewhere: false }), seenOf(edited)), {
+    verdict: 'need',
+    evidence: 'earlier',
+  })
+  t.deepEqual(judge(candidateOf(long, { heldElsewhere: false, earlier: [early] }), seenOf(edited)), {
+    verdict: 'same',
+    matched: early,
+  })
   t.deepEqual(judge(candidateOf(long, { heldElsewhere: false, earlier: [] }), seenOf(edited)), { verdict: 'different' })
 })
 
@@ -141,8 +216,14 @@ test('judge: the beginning is compared over the shorter length', (t) => {
 test('probesFor asks for no range past the file, and for each that judge needs', (t) => {
   const candidate = candidateOf(archived, { earlier: [witness(archived, 5)], prefix: prefixOf(archived, 12, 10) })
   t.deepEqual(probesFor(candidate, 4), [])
-  t.deepEqual(probesFor(candidate, 12), [{ start: 10, end: 12 }, { start: 6, end: 10 }])
-  t.deepEqual(probesFor(candidate, 15).slice(2), [{ start: 11, end: 15 }, { start: 1, end: 5 }])
+  t.deepEqual(probesFor(candidate, 12), [
+    { start: 10, end: 12 },
+    { start: 6, end: 10 },
+  ])
+  t.deepEqual(probesFor(candidate, 15).slice(2), [
+    { start: 11, end: 15 },
+    { start: 1, end: 5 },
+  ])
 })
 
 test('any growth of a source is the same, any shortening of it a prefix', (t) => {
@@ -160,7 +241,10 @@ test('any growth of a source is the same, any shortening of it a prefix', (t) =>
 
 function judged(id: string, head: number, verdict: 'same' | 'prefix' | 'different'): Judged {
   const matched = witness(archived, 5)
-  return { candidate: { ...candidateOf(archived), id, head }, verdict: verdict === 'same' ? { verdict, matched } : { verdict } }
+  return {
+    candidate: { ...candidateOf(archived), id, head },
+    verdict: verdict === 'same' ? { verdict, matched } : { verdict },
+  }
 }
 
 test('choose: of several that fit the longest head wins, then a prefix, then none', (t) => {

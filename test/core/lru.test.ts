@@ -17,10 +17,22 @@ test('setting again renews, deleting makes room', (t) => {
   map.set('b', 2)
   map.set('a', 3)
   map.set('c', 4)
-  t.deepEqual([...map.entries()], [['a', 3], ['c', 4]])
+  t.deepEqual(
+    [...map.entries()],
+    [
+      ['a', 3],
+      ['c', 4],
+    ],
+  )
   map.delete('a')
   map.set('d', 5)
-  t.deepEqual([...map.entries()], [['c', 4], ['d', 5]])
+  t.deepEqual(
+    [...map.entries()],
+    [
+      ['c', 4],
+      ['d', 5],
+    ],
+  )
 })
 
 test('it never holds more than its bound, and always what was set last', (t) => {

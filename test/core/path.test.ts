@@ -13,7 +13,9 @@ test('any bytes come back from their path, which is printable ASCII without spac
 })
 
 test('equal paths are equal names', (t) => {
-  const names = fc.uint8Array({ maxLength: 4, max: 4 }).map((bytes) => bytes.map((byte) => [0x25, 0x32, 0x35, 0x20, 0xff][byte] as number))
+  const names = fc
+    .uint8Array({ maxLength: 4, max: 4 })
+    .map((bytes) => bytes.map((byte) => [0x25, 0x32, 0x35, 0x20, 0xff][byte] as number))
   fc.assert(
     fc.property(names, names, (a, b) => {
       t.is(encodePath(a) === encodePath(b), Buffer.from(a).equals(b))
@@ -40,7 +42,23 @@ test('a percent sign without two hex digits stands for itself', (t) => {
 for (const path of ['a', 'a/b', '...', 'a/..b', 'a%20b', '%2E%2E%2Ea', 'x'.repeat(4096)]) {
   test(`inside: ${path.slice(0, 20)}`, (t) => t.true(isInside(path)))
 }
-const outside = ['', '/', '/a', 'a/', 'a//b', '.', '..', '../a', 'a/../b', 'a/.', '%2e%2e/a', 'a%2F..%2Fb', 'a%00b', 'x'.repeat(4097), '%41'.repeat(4097)]
+const outside = [
+  '',
+  '/',
+  '/a',
+  'a/',
+  'a//b',
+  '.',
+  '..',
+  '../a',
+  'a/../b',
+  'a/.',
+  '%2e%2e/a',
+  'a%2F..%2Fb',
+  'a%00b',
+  'x'.repeat(4097),
+  '%41'.repeat(4097),
+]
 for (const path of outside) {
   test(`not inside: ${path.slice(0, 20) || '(empty)'} (${path.length})`, (t) => t.false(isInside(path)))
 }

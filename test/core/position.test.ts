@@ -15,7 +15,11 @@ const aheads = fc.record({
   marks: fc.array(fc.record({ end: offsets, digest: hashes }), { maxLength: 4 }),
   witness: fc.record({ length: fc.nat(4096), sha256: hashes }),
 })
-const positions: fc.Arbitrary<Position> = fc.record({ published: offsets, announced: offsets, ahead: fc.option(aheads) })
+const positions: fc.Arbitrary<Position> = fc.record({
+  published: offsets,
+  announced: offsets,
+  ahead: fc.option(aheads),
+})
 
 test('any position comes back from its text', (t) => {
   fc.assert(
@@ -33,12 +37,30 @@ test('that what was published is known to be false comes back, without the diges
 
 test('the text of a position is fixed: it outlives a process', (t) => {
   t.is(encodePosition({ published: 100_000_000_000_001, announced: 0, ahead: null }), '1 100000000000001 0')
-  const ahead = { at: 4, digest: '', isFalse: false, marks: [{ end: 9, digest }], witness: { length: 5, sha256: digest } }
+  const ahead = {
+    at: 4,
+    digest: '',
+    isFalse: false,
+    marks: [{ end: 9, digest }],
+    witness: { length: 5, sha256: digest },
+  }
   t.is(encodePosition({ published: 9, announced: 4, ahead }), `1 9 4 4: 9:${digest} 5:${digest}`)
 })
 
 test('text that is no position is none', (t) => {
-  const wrong = ['', '1', '1 2', '2 0 0', '1 -1 0', '1 x 0', '1 1e3 0', '1 9007199254740993 0', '1 0 0 ', `1 9 4 4:${digest}`, `1 9 4 4:${digest} 9:${digest.slice(1)}`]
+  const wrong = [
+    '',
+    '1',
+    '1 2',
+    '2 0 0',
+    '1 -1 0',
+    '1 x 0',
+    '1 1e3 0',
+    '1 9007199254740993 0',
+    '1 0 0 ',
+    `1 9 4 4:${digest}`,
+    `1 9 4 4:${digest} 9:${digest.slice(1)}`,
+  ]
   for (const text of wrong) t.is(decodePosition(text), null, text)
 })
 
@@ -72,8 +94,12 @@ test('folding in any split into batches ends in the same digest as folding at on
     fc.property(lengths, fc.array(fc.nat(30)), fc.nat(50), (sizes, cuts, from) => {
       const records = recordsFrom(from, sizes)
       const start: Position = { published: from, announced: from, ahead: null }
-      const bounds = [...new Set([0, ...cuts.filter((cut) => cut < records.length), records.length])].sort((a, b) => a - b)
-      const inBatches = bounds.slice(1).reduce((before, end, index) => publishedAhead(before, records.slice(bounds[index], end)), start)
+      const bounds = [...new Set([0, ...cuts.filter((cut) => cut < records.length), records.length])].sort(
+        (a, b) => a - b,
+      )
+      const inBatches = bounds
+        .slice(1)
+        .reduce((before, end, index) => publishedAhead(before, records.slice(bounds[index], end)), start)
       const atOnce = publishedAhead(start, records)
       t.is(inBatches.published, atOnce.published)
       t.is(inBatches.ahead?.at, from)
@@ -93,7 +119,10 @@ test('however many batches: few marks, in order, the last where publishing stand
       t.is(marks.at(-1)?.end, published)
       for (const mark of marks) {
         const upTo = records.filter((record) => record.end <= mark.end)
-        t.is(mark.digest, upTo.reduce((sum, record) => foldRecord(sum, record.bytes), ''))
+        t.is(
+          mark.digest,
+          upTo.reduce((sum, record) => foldRecord(sum, record.bytes), ''),
+        )
       }
     }),
   )

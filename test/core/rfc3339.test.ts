@@ -14,7 +14,13 @@ test('it is what the platform writes, for every year from 0 to 9999', (t) => {
 })
 
 test('leap days and the ends of years', (t) => {
-  for (const text of ['1970-01-01T00:00:00Z', '2000-02-29T23:59:59Z', '2100-02-28T00:00:00Z', '2024-12-31T23:59:59.999Z', '1969-12-31T23:59:59.5Z']) {
+  for (const text of [
+    '1970-01-01T00:00:00Z',
+    '2000-02-29T23:59:59Z',
+    '2100-02-28T00:00:00Z',
+    '2024-12-31T23:59:59.999Z',
+    '1969-12-31T23:59:59.5Z',
+  ]) {
     const ms = Date.parse(text)
     t.is(Date.parse(formatRfc3339(ms)), ms)
   }

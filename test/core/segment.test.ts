@@ -21,7 +21,9 @@ import { headerFor, segmentObject } from '../support/segments.ts'
 const key = 'evidence/segments/r/s-0/0000000000000000.zst'
 const damaged = { code: 'store-damaged' } as const
 
-const pieces = fc.array(fc.uint8Array({ minLength: 1, maxLength: 200 }), { maxLength: 5 }).map((all) => all.map((one) => Buffer.from(one)))
+const pieces = fc
+  .array(fc.uint8Array({ minLength: 1, maxLength: 200 }), { maxLength: 5 })
+  .map((all) => all.map((one) => Buffer.from(one)))
 
 test('header, seek table and frames come back from the object', (t) => {
   fc.assert(
@@ -29,7 +31,10 @@ test('header, seek table and frames come back from the object', (t) => {
       const { object, header } = segmentObject(raw, { start })
       t.deepEqual(readHeader(object, key), header)
       const table = readSeekTable(object, key) ?? []
-      t.deepEqual(table.slice(1).map((frame) => frame.raw), raw.map((one) => one.length))
+      t.deepEqual(
+        table.slice(1).map((frame) => frame.raw),
+        raw.map((one) => one.length),
+      )
       t.is(table[0]?.compressed, headerBytesNeeded(object, key) ?? 0)
       let offset = start
       for (const [index, frame] of [...framesOf(object, key)].entries()) {
@@ -45,7 +50,8 @@ test('header, seek table and frames come back from the object', (t) => {
 test('with a range, only the frames that touch it are decompressed', (t) => {
   const raw = ['aaaa\n', 'bbbb\n', 'cccc\n'].map((text) => Buffer.from(text))
   const { object } = segmentObject(raw, { start: 100 })
-  const offsets = (start: number, end: number) => [...framesOf(object, key, { start, end })].map((frame) => frame.offset)
+  const offsets = (start: number, end: number) =>
+    [...framesOf(object, key, { start, end })].map((frame) => frame.offset)
   t.deepEqual(offsets(105, 110), [105])
   t.deepEqual(offsets(104, 106), [100, 105])
   t.deepEqual(offsets(115, 200), [])
@@ -64,7 +70,9 @@ test('zstd -dc of segments, one after the other, is the source, and head shows t
     return name
   })
   t.is(execFileSync('zstd', ['-dc', ...names], { encoding: 'utf8' }), 'one\ntwo\nthree\nfour\n')
-  const shown = execFileSync('sh', ['-c', 'head -c 4096 "$1" | tail -c +9 | head -1', 'sh', names[0] as string], { encoding: 'utf8' })
+  const shown = execFileSync('sh', ['-c', 'head -c 4096 "$1" | tail -c +9 | head -1', 'sh', names[0] as string], {
+    encoding: 'utf8',
+  })
   t.deepEqual(JSON.parse(shown), first.header)
   t.notThrows(() => execFileSync('zstd', ['-t', ...names], { stdio: 'pipe' }))
 })
@@ -108,23 +116,47 @@ test('from the last bytes: the seek table, or that more are needed', (t) => {
 test('what is no segment is damage, and says which object', (t) => {
   const { object } = segmentObject([Buffer.from('abcdefgh\n')])
   const noFooter = object.subarray(0, -1)
-  t.like(t.throws(() => readHeader(Buffer.from('not a segment'), key)), { ...damaged, subject: key })
-  t.like(t.throws(() => readSeekTable(noFooter, key)), damaged)
-  t.like(t.throws(() => [...framesOf(object.subarray(0, 20), key)]), damaged)
+  t.like(
+    t.throws(() => readHeader(Buffer.from('not a segment'), key)),
+    { ...damaged, subject: key },
+  )
+  t.like(
+    t.throws(() => readSeekTable(noFooter, key)),
+    damaged,
+  )
+  t.like(
+    t.throws(() => [...framesOf(object.subarray(0, 20), key)]),
+    damaged,
+  )
   const flipped = Buffer.from(object)
   const at = (headerBytesNeeded(object, key) as number) + 1
   flipped[at] = (flipped[at] as number) ^ 0xff
-  t.like(t.throws(() => [...framesOf(flipped, key)]), damaged)
+  t.like(
+    t.throws(() => [...framesOf(flipped, key)]),
+    damaged,
+  )
 })
 
 test('a header without fields, or that is not JSON, is damage; one of a newer version says so', (t) => {
   const build = (header: object) => buildSegment(header as SegmentHeader, Buffer.alloc(0), [])
-  t.like(t.throws(() => readHeader(build({ v: 1 }), key)), damaged)
-  t.like(t.throws(() => readHeader(build({ ...headerFor(Buffer.alloc(0)), end: -1 }), key)), damaged)
-  t.like(t.throws(() => readHeader(build({ v: 2 }), key)), { code: 'archive-newer' })
+  t.like(
+    t.throws(() => readHeader(build({ v: 1 }), key)),
+    damaged,
+  )
+  t.like(
+    t.throws(() => readHeader(build({ ...headerFor(Buffer.alloc(0)), end: -1 }), key)),
+    damaged,
+  )
+  t.like(
+    t.throws(() => readHeader(build({ v: 2 }), key)),
+    { code: 'archive-newer' },
+  )
   const broken = build(headerFor(Buffer.alloc(0)))
   broken[9] = 0
-  t.like(t.throws(() => readHeader(broken, key)), damaged)
+  t.like(
+    t.throws(() => readHeader(broken, key)),
+    damaged,
+  )
 })
 
 test('a frame that decompresses to more or less than the table says is damage, without unpacking all of it', (t) => {
@@ -132,14 +164,22 @@ test('a frame that decompresses to more or less than the table says is damage, w
   for (const raw of [10, 49_999_999, 50_000_001]) {
     const header = { ...headerFor(Buffer.alloc(raw > 1_048_576 ? 1 : raw)), end: raw }
     const object = buildSegment(header, bomb, [{ compressed: bomb.length, raw }])
-    t.like(t.throws(() => [...framesOf(object, key)]), damaged)
+    t.like(
+      t.throws(() => [...framesOf(object, key)]),
+      damaged,
+    )
   }
 })
 
 test('frames that do not add up to the range are damage', (t) => {
   const frame = zstdCompressSync(Buffer.from('a\n'))
-  const object = buildSegment({ ...headerFor(Buffer.from('a\n')), end: 3 }, frame, [{ compressed: frame.length, raw: 2 }])
-  t.like(t.throws(() => [...framesOf(object, key)]), damaged)
+  const object = buildSegment({ ...headerFor(Buffer.from('a\n')), end: 3 }, frame, [
+    { compressed: frame.length, raw: 2 },
+  ])
+  t.like(
+    t.throws(() => [...framesOf(object, key)]),
+    damaged,
+  )
 })
 
 test('no bytes at all are read as anything but a segment or damage', (t) => {
@@ -170,6 +210,11 @@ test('keys sort as offsets do, and come back', (t) => {
 })
 
 test('what is no segment key is none', (t) => {
-  const wrong = ['evidence/segments/r/s-0/5.zst', 'evidence/revisions/r/s-0/0000000000000005-1.zst', 'x/evidence/segments/r/s-0/0000000000000005.zst', 'evidence/segments/r/0000000000000005.zst']
+  const wrong = [
+    'evidence/segments/r/s-0/5.zst',
+    'evidence/revisions/r/s-0/0000000000000005-1.zst',
+    'x/evidence/segments/r/s-0/0000000000000005.zst',
+    'evidence/segments/r/0000000000000005.zst',
+  ]
   for (const key of wrong) t.is(parseSegmentKey(key), null)
 })

@@ -30,7 +30,10 @@ test('a file that grows on is readable up to the size that is old enough', (t) =
 test('a file that shrank starts anew', (t) => {
   const settled: Aged = { trusted: 100, pending: null }
   t.deepEqual(age(settled, 50, at(1000)), { trusted: 0, pending: { size: 50, atMs: 1000 } })
-  t.deepEqual(age({ trusted: 10, pending: { size: 100, atMs: 0 } }, 50, at(1000)), { trusted: 0, pending: { size: 50, atMs: 1000 } })
+  t.deepEqual(age({ trusted: 10, pending: { size: 100, atMs: 0 } }, 50, at(1000)), {
+    trusted: 0,
+    pending: { size: 50, atMs: 1000 },
+  })
 })
 
 test('a file that is as long as trusted waits for nothing', (t) => {

@@ -43,7 +43,16 @@ test('raw is left out above the bound', (t) => {
 test('a line of NDJSON has numbers as numbers, fields as an object, and raw or raw_base64, never both', (t) => {
   const entry = { ...recordEntry(lines, framed(Buffer.from('a\n')), place), seq: '100000000000001', epoch: 'e' }
   const out = JSON.parse(entryLine(entry)) as Record<string, unknown>
-  t.like(out, { v: 1, start: 5, end: 7, revision: 0, seq: 100_000_000_000_001, fields: { line: 'a' }, raw: 'a\n', epoch: 'e' })
+  t.like(out, {
+    v: 1,
+    start: 5,
+    end: 7,
+    revision: 0,
+    seq: 100_000_000_000_001,
+    fields: { line: 'a' },
+    raw: 'a\n',
+    epoch: 'e',
+  })
   const bytes = Buffer.of(0xff, 10)
   const other = JSON.parse(entryLine(recordEntry(lines, framed(bytes), place))) as Record<string, unknown>
   t.is(other['raw_base64'], bytes.toString('base64'))

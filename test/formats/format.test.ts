@@ -47,17 +47,28 @@ test('framing what a segment holds, from its start, gives the records of the who
     fc.property(bytes, maxima, fc.nat(40), (input, recordBytesMax, cut) => {
       const rules = { lineBytesMax: recordBytesMax, stopAtNul: false }
       const upTo = Math.min(cut, input.length)
-      const { end } = finishCut(scan(startCut(0), { bytes: input.subarray(0, upTo), at: 0 }, rules), { end: upTo, tail: false }, rules)
+      const { end } = finishCut(
+        scan(startCut(0), { bytes: input.subarray(0, upTo), at: 0 }, rules),
+        { end: upTo, tail: false },
+        rules,
+      )
       const whole = frame(lines, input, { offset: 0, recordBytesMax, final: false })
       const first = frame(lines, input.subarray(0, end), { offset: 0, recordBytesMax, final: false })
       const rest = frame(lines, input.subarray(end), { offset: end, recordBytesMax, final: false })
-      t.deepEqual([...first, ...rest].map(({ start, flags }) => [start, flags]), whole.map(({ start, flags }) => [start, flags]))
+      t.deepEqual(
+        [...first, ...rest].map(({ start, flags }) => [start, flags]),
+        whole.map(({ start, flags }) => [start, flags]),
+      )
     }),
   )
 })
 
 test('a record is complete, incomplete at the end of a final source, or cut', (t) => {
-  const flags = (text: string, final: boolean) => frame(lines, Buffer.from(text), { offset: 0, recordBytesMax: 4, final }).map((one) => [one.raw.toString(), ...one.flags])
+  const flags = (text: string, final: boolean) =>
+    frame(lines, Buffer.from(text), { offset: 0, recordBytesMax: 4, final }).map((one) => [
+      one.raw.toString(),
+      ...one.flags,
+    ])
   t.deepEqual(flags('abc\nd', false), [['abc\n']])
   t.deepEqual(flags('abc\nd', true), [['abc\n'], ['d', 'incomplete']])
   t.deepEqual(flags('abcdef', false), [['abcd', 'cut']])

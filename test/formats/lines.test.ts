@@ -11,7 +11,13 @@ test('a line is its text, without newline or carriage return', (t) => {
 })
 
 test('what is no UTF-8, and NUL, become U+FFFD, and the record is lossy', (t) => {
-  t.deepEqual(parse(Buffer.of(97, 0xff, 10)), { type: 'line', time: '', fields: { line: 'a\uFFFD' }, flags: ['lossy'], error: '' })
+  t.deepEqual(parse(Buffer.of(97, 0xff, 10)), {
+    type: 'line',
+    time: '',
+    fields: { line: 'a\uFFFD' },
+    flags: ['lossy'],
+    error: '',
+  })
   t.deepEqual(parse('a\0b\n').fields, { line: 'a\uFFFDb' })
   t.deepEqual(parse('é😀\n').flags, [])
 })

@@ -15,13 +15,19 @@ async function framed(pieces: Buffer[], recordBytesMax: number): Promise<Framed[
 test('any cut into pieces gives the records of the whole', async (t) => {
   const bytes = fc.array(fc.constantFrom(10, 10, 97, 0), { maxLength: 40 }).map((all) => Buffer.from(all))
   await fc.assert(
-    fc.asyncProperty(bytes, fc.array(fc.nat(40)), fc.integer({ min: 1, max: 6 }), async (input, cuts, recordBytesMax) => {
-      const bounds = [0, ...cuts.map((cut) => Math.min(cut, input.length)).sort((a, b) => a - b), input.length]
-      const pieces = bounds.slice(1).map((end, index) => input.subarray(bounds[index], end))
-      const whole = frame(lines, input, { offset: 0, recordBytesMax, final: true })
-      const plain = (records: Framed[]) => records.map(({ start, end, raw, flags }) => ({ start, end, raw: raw.toString('hex'), flags }))
-      t.deepEqual(plain(await framed(pieces, recordBytesMax)), plain(whole))
-    }),
+    fc.asyncProperty(
+      bytes,
+      fc.array(fc.nat(40)),
+      fc.integer({ min: 1, max: 6 }),
+      async (input, cuts, recordBytesMax) => {
+        const bounds = [0, ...cuts.map((cut) => Math.min(cut, input.length)).sort((a, b) => a - b), input.length]
+        const pieces = bounds.slice(1).map((end, index) => input.subarray(bounds[index], end))
+        const whole = frame(lines, input, { offset: 0, recordBytesMax, final: true })
+        const plain = (records: Framed[]) =>
+          records.map(({ start, end, raw, flags }) => ({ start, end, raw: raw.toString('hex'), flags }))
+        t.deepEqual(plain(await framed(pieces, recordBytesMax)), plain(whole))
+      },
+    ),
   )
 })
 
@@ -33,7 +39,10 @@ test('a record is given as soon as its newline is here', async (t) => {
   }
   const stream = frameStream(lines, pieces(), { recordBytesMax: 100 })
   const first = await stream.next()
-  t.deepEqual((first.value as Framed[]).map(({ raw }) => raw.toString()), ['long enough x\n'])
+  t.deepEqual(
+    (first.value as Framed[]).map(({ raw }) => raw.toString()),
+    ['long enough x\n'],
+  )
   await t.throwsAsync(stream.next(), { message: 'asked for more' })
 })
 
@@ -51,7 +60,10 @@ test('a line without end is cut as it comes: each byte is copied a few times at 
   for await (const some of frameStream(lines, pieces(), { recordBytesMax: 16_000 })) {
     for (const { end, flags } of some) {
       held = Math.max(held, given - end)
-      t.deepEqual(flags, given - end < 16_000 && end === 1_000_000 && 1_000_000 % 16_000 !== 0 ? ['incomplete'] : ['cut'])
+      t.deepEqual(
+        flags,
+        given - end < 16_000 && end === 1_000_000 && 1_000_000 % 16_000 !== 0 ? ['incomplete'] : ['cut'],
+      )
       records++
     }
   }

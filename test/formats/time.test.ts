@@ -13,7 +13,8 @@ const times: [string, string][] = [
   ['2026-03-01T24:00:00Z', ''],
   ['', ''],
 ]
-for (const [text, expected] of times) test(`${text || '(empty)'} is ${expected || 'no time'}`, (t) => t.is(toRfc3339(text), expected))
+for (const [text, expected] of times)
+  test(`${text || '(empty)'} is ${expected || 'no time'}`, (t) => t.is(toRfc3339(text), expected))
 
 test('what the platform writes is read as the platform reads it', (t) => {
   fc.assert(

@@ -21,7 +21,8 @@ function open(format: Format = lines) {
   const root = settingsOf(format)
   const run = async (options: Partial<ReplayOptions> = {}): Promise<Entry[]> => {
     const entries: Entry[] = []
-    for await (const entry of replay({ root, store }, openLedger(store, 'r'), { ...all, ...options })) entries.push(entry)
+    for await (const entry of replay({ root, store }, openLedger(store, 'r'), { ...all, ...options }))
+      entries.push(entry)
     return entries
   }
   return { store, root, run }
@@ -33,25 +34,46 @@ test('the entries are those that the stream would hold, without epoch and seq', 
   await archiveSource(store, segments, { path: 'acct.1', family: 'acct' })
   const place = { source: 's-0', path: 'acct.1', family: 'acct', rawBytesMax: 1000, parse: {} }
   const framed = frame(lines, Buffer.from(segments.join('')), { offset: 0, recordBytesMax: 1000, final: true })
-  t.deepEqual(await run(), framed.map((one) => recordEntry(root.format, one, place)))
+  t.deepEqual(
+    await run(),
+    framed.map((one) => recordEntry(root.format, one, place)),
+  )
 })
 
 test('readers do not join across an incomplete tail', async (t) => {
   const { store, run } = open()
   await archiveSource(store, ['one\ntw', 'o\n'])
-  t.deepEqual((await run()).map(({ start, end, flags }) => [start, end, flags]), [['0', '4', ''], ['4', '6', 'incomplete'], ['6', '8', '']])
+  t.deepEqual(
+    (await run()).map(({ start, end, flags }) => [start, end, flags]),
+    [
+      ['0', '4', ''],
+      ['4', '6', 'incomplete'],
+      ['6', '8', ''],
+    ],
+  )
 })
 
 test('wherever the segments were cut and whatever range is asked for, the records are those of the whole that begin in it', async (t) => {
   const texts = fc.array(fc.constantFrom('\n', 'a\n', 'bbb\n', 'cc\n'), { minLength: 1, maxLength: 6 })
   await fc.assert(
-    fc.asyncProperty(fc.array(texts, { minLength: 1, maxLength: 4 }), fc.nat(30), fc.nat(30), async (segments, from, to) => {
-      const { store, run } = open()
-      await archiveSource(store, segments.map((some) => some.join('')))
-      const whole = await run({ source: 's-0' })
-      const range = await run({ source: 's-0', from, to })
-      t.deepEqual(range, whole.filter(({ start }) => Number(start) >= from && Number(start) < to))
-    }),
+    fc.asyncProperty(
+      fc.array(texts, { minLength: 1, maxLength: 4 }),
+      fc.nat(30),
+      fc.nat(30),
+      async (segments, from, to) => {
+        const { store, run } = open()
+        await archiveSource(
+          store,
+          segments.map((some) => some.join('')),
+        )
+        const whole = await run({ source: 's-0' })
+        const range = await run({ source: 's-0', from, to })
+        t.deepEqual(
+          range,
+          whole.filter(({ start }) => Number(start) >= from && Number(start) < to),
+        )
+      },
+    ),
   )
 })
 
@@ -59,15 +81,25 @@ test('sources come one after the other, and only the one asked for', async (t) =
   const { store, run } = open()
   await archiveSource(store, ['a\n'], { source: 's-1' })
   await archiveSource(store, ['b\n'], { source: 's-0' })
-  t.deepEqual((await run()).map(({ source }) => source), ['s-0', 's-1'])
-  t.deepEqual((await run({ source: 's-1' })).map(({ source }) => source), ['s-1'])
+  t.deepEqual(
+    (await run()).map(({ source }) => source),
+    ['s-0', 's-1'],
+  )
+  t.deepEqual(
+    (await run({ source: 's-1' })).map(({ source }) => source),
+    ['s-1'],
+  )
   await t.throwsAsync(run({ source: 's-2' }), { code: 'not-found' })
 })
 
 test('by time: from since on, before until, and never what has no time', async (t) => {
   const { store, run } = open(jsonl)
   const at = (time: string): string => `{"time":"${time}"}\n`
-  await archiveSource(store, [at('2026-03-01T00:00:00Z'), '{"x":1}\n', at('2026-03-02T00:00:00Z') + at('2026-03-01T12:00:00.5+01:00')])
+  await archiveSource(store, [
+    at('2026-03-01T00:00:00Z'),
+    '{"x":1}\n',
+    at('2026-03-02T00:00:00Z') + at('2026-03-01T12:00:00.5+01:00'),
+  ])
   const times = async (since: string | null, until: string | null): Promise<unknown[]> => {
     const bound = (text: string | null): number | null => (text === null ? null : Date.parse(text))
     return (await run({ sinceMs: bound(since), untilMs: bound(until) })).map(({ time }) => time)
@@ -109,7 +141,10 @@ test('what lies before the first segment that is left can be asked for, and is n
   const { store, run } = open()
   const [first] = await archiveSource(store, ['one\n', 'two\n'])
   await store.remove(first as string)
-  t.deepEqual((await run({ source: 's-0', from: 0 })).map(({ start }) => start), ['4'])
+  t.deepEqual(
+    (await run({ source: 's-0', from: 0 })).map(({ start }) => start),
+    ['4'],
+  )
 })
 
 test('a gap is damage, and what lies before it is given first', async (t) => {

@@ -27,7 +27,19 @@ function write(site: RootOnDisk, path: string, text: string, ageS = 0): void {
 }
 
 async function journaled({ store }: RootOnDisk, kind: AnomalyKind, source: string): Promise<void> {
-  const entry = { v: 1, id: `${kind}-0`, root: 'r', at: '', node: '', kind, source, path: 'acct', start: 0, end: 0, detail: '' }
+  const entry = {
+    v: 1,
+    id: `${kind}-0`,
+    root: 'r',
+    at: '',
+    node: '',
+    kind,
+    source,
+    path: 'acct',
+    start: 0,
+    end: 0,
+    detail: '',
+  }
   await store.create(`evidence/journal/r/${kind}-0.json`, Buffer.from(JSON.stringify(entry)))
 }
 
@@ -72,7 +84,13 @@ test('a file that no active name holds is rotated after settle.tail, and the nex
   t.like(await only(site), { path: 'acct.1', state: 'rotated' })
   await archived(site, ['next\n'])
   write(site, 'acct', 'next\n')
-  t.deepEqual((await sourcesOf(site.context)).map(({ path, state }) => [path, state]), [['acct', 'growing'], ['acct.1', 'rotated']])
+  t.deepEqual(
+    (await sourcesOf(site.context)).map(({ path, state }) => [path, state]),
+    [
+      ['acct', 'growing'],
+      ['acct.1', 'rotated'],
+    ],
+  )
 })
 
 test('of a copy and the active file, the active one is shown', async (t) => {
@@ -108,7 +126,13 @@ test('two files that begin alike are two sources', async (t) => {
   const second = await archived(site, ['one\n', 'bbb\n'], { n: 1, path: 'acct.1' })
   write(site, 'acct', 'one\naaa\n')
   write(site, 'acct.1', 'one\nbbb\n')
-  t.deepEqual((await sourcesOf(site.context)).map(({ source, path }) => [source, path]), [[first, 'acct'], [second, 'acct.1']])
+  t.deepEqual(
+    (await sourcesOf(site.context)).map(({ source, path }) => [source, path]),
+    [
+      [first, 'acct'],
+      [second, 'acct.1'],
+    ],
+  )
 })
 
 test('a file edited before its end is still its source, by an earlier witness', async (t) => {
@@ -125,7 +149,10 @@ test('a root that is not there is unavailable, and none of its sources is gone',
   renameSync(site.path, `${site.path}-away`)
   const told: unknown[] = []
   const rows = await sourcesOf(site.context, (error) => told.push(error))
-  t.deepEqual(rows.map(({ size, state }) => [size, state]), [[null, 'unavailable']])
+  t.deepEqual(
+    rows.map(({ size, state }) => [size, state]),
+    [[null, 'unavailable']],
+  )
   t.is(told.length, 1)
 })
 
@@ -145,10 +172,19 @@ test('published and proven come from Redis; without a position, what the epoch f
   const first = await archived(site, ['one\n', 'two\n'])
   const other = await archived(site, ['uno\n', 'due\n'], { path: 'other' })
   await feed.begin('r', { id: 'e', archive: store.url, floorMs: Number.MAX_SAFE_INTEGER, state: 'starting' })
-  await feed.positionIfAbsent('r', 'e', { source: first, position: encodePosition({ published: 4, announced: 4, ahead: null }) })
+  await feed.positionIfAbsent('r', 'e', {
+    source: first,
+    position: encodePosition({ published: 4, announced: 4, ahead: null }),
+  })
   await feed.setProven('r', [{ source: other, mark: '4 1700000000000' }])
   const rows = await sourcesOf(site.context)
-  t.deepEqual(rows.map(({ path, published, proven }) => [path, published, proven]), [['acct', 4, 0], ['other', 8, 4]])
+  t.deepEqual(
+    rows.map(({ path, published, proven }) => [path, published, proven]),
+    [
+      ['acct', 4, 0],
+      ['other', 8, 4],
+    ],
+  )
 })
 
 test('what was stored after the floor counts as not published', async (t) => {

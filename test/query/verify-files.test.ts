@@ -13,7 +13,9 @@ const segments = [`first\n${'x'.repeat(6000)}\n`, `${'y'.repeat(5000)}\n`, 'last
 const whole = segments.join('')
 const source = sourceId(contentId('r', Buffer.from('acct'), Buffer.from('first')), 0)
 
-async function openSite(t: Parameters<typeof openRoot>[0]): Promise<RootOnDisk & { put: (path: string, body: string | Buffer) => void }> {
+async function openSite(
+  t: Parameters<typeof openRoot>[0],
+): Promise<RootOnDisk & { put: (path: string, body: string | Buffer) => void }> {
   const site = openRoot(t)
   await archiveSource(site.store, segments, { source, path: 'acct' })
   return { ...site, put: (path, body) => writeFileSync(join(site.path, path), body) }
@@ -67,7 +69,10 @@ test('a range that differs from its segment but equals a revision is known', asy
   const changed = `${first}${'z'.repeat(5000)}\nlast\n`
   site.put('acct', changed)
   t.is((await verifyFiles(site.context)).different[0]?.offset, first.length)
-  const revision = segmentObject([Buffer.from(changed.slice(first.length, first.length + second.length))], { source, start: first.length })
+  const revision = segmentObject([Buffer.from(changed.slice(first.length, first.length + second.length))], {
+    source,
+    start: first.length,
+  })
   await site.store.create(revisionKey('r', source, { start: first.length, n: 1 }), revision.object)
   t.deepEqual((await verifyFiles(site.context)).different, [])
 })
@@ -82,7 +87,10 @@ test('a file that cannot be read is told, not passed over', async (t) => {
   const site = await openSite(t)
   site.put('acct.1.gz', gzipSync(whole).subarray(0, -20))
   const { unread, different } = await verifyFiles(site.context)
-  t.deepEqual(unread.map(({ path }) => path), ['acct.1.gz'])
+  t.deepEqual(
+    unread.map(({ path }) => path),
+    ['acct.1.gz'],
+  )
   t.deepEqual(different, [])
 })
 

@@ -12,7 +12,7 @@ function opened() {
     oldestAgeMs: () => 7,
     waiting: 0,
   }
-  const sample = openWaiting({ entries, prover: prover as never })
+  const sample = openWaiting({ entries, prover })
   const put = (path: string, source: string | null, { size, archived }: { size: number; archived: number }): Entry => {
     const entry = entries.at(path)
     entries.bind(entry, source, '')

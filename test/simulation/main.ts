@@ -1,5 +1,6 @@
 /**
  * npm run simulate -- [--seeds N] [--from S] [--stop-after K] | --seed S [--trace] | --mutate NAME [--seeds N]
+ * [--scenario JSON]: overrules what a seed draws, such as '{"wipes":true}'
  *
  * Runs N seeds (from S on), or one seed with a trace. A failing seed is printed and replays exactly. With --mutate the product's source is
  * changed by one of the planted faults, and the run must find it.
@@ -7,7 +8,7 @@
 
 import { parseArgs } from 'node:util'
 import { mutationNames, runMutant } from './mutations.ts'
-import type { Outcome } from './run.ts'
+import type { Outcome, Scenario } from './run.ts'
 import { simulate } from './run.ts'
 
 const { values } = parseArgs({
@@ -17,9 +18,12 @@ const { values } = parseArgs({
     from: { type: 'string' },
     trace: { type: 'boolean', default: false },
     mutate: { type: 'string' },
+    scenario: { type: 'string', default: '{}' },
     'stop-after': { type: 'string', default: '5' },
   },
 })
+
+const forced = JSON.parse(values.scenario) as Partial<Scenario>
 
 if (values.mutate !== undefined) {
   if (!mutationNames.includes(values.mutate)) throw new Error(`no mutation ${values.mutate}; there are: ${mutationNames.join(', ')}`)
@@ -29,7 +33,7 @@ if (values.mutate !== undefined) {
 }
 
 if (values.seed !== undefined) {
-  const outcome = await simulate(Number(values.seed), values.trace ? (line) => console.log(line) : null)
+  const outcome = await simulate(Number(values.seed), { forced, trace: values.trace ? (line) => console.log(line) : null })
   report(outcome)
   process.exit(outcome.problems.length === 0 ? 0 : 1)
 }
@@ -40,7 +44,7 @@ const startedMs = performance.now()
 const totals = { failed: 0, events: 0, archived: 0, published: 0 }
 let toldMs = startedMs
 for (let seed = from; seed < from + count; seed++) {
-  const outcome = await simulate(seed)
+  const outcome = await simulate(seed, { forced })
   totals.events += outcome.events
   totals.archived += outcome.archived
   totals.published += outcome.published

@@ -8,8 +8,11 @@ import { cp, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import type { Scenario } from './run.ts'
 
 interface Mutation {
+  /** What makes the fault likely to show. */
+  scenario: Partial<Scenario>
   file: string
   find: string
   replace: string
@@ -17,36 +20,43 @@ interface Mutation {
 
 const mutations: Record<string, Mutation> = {
   'skip-412-comparison': {
+    scenario: { nodes: 3, remote: false, sameHeader: true, rotations: true, storeFaults: 0.25, kills: true },
     file: 'roles/segments.ts',
     find: 'if (await isEqual(context, storing, { theirs, object: committed.object.body }))',
     replace: 'if (committed.object)',
   },
   'trust-cache-without-witness': {
+    scenario: { rotations: true },
     file: 'roles/visit.ts',
     find: "if (confirm(evidence, probes, look) !== 'same') return null",
     replace: 'if (look.stat.size < mark.end) return null',
   },
   'read-fresh-sizes': {
+    scenario: { remote: true, freshLies: 0.5, stickyLies: 0, sameHeader: false, rollbacks: false },
     file: 'roles/settling.ts',
     find: 'return one.fresh ? one.context.root.settle.readMs : 0',
     replace: 'return 0 * (one.fresh ? 1 : 0)',
   },
   'absent-position-is-head': {
+    scenario: { redis: true, since: 'all' },
     file: 'roles/publish.ts',
     find: 'listed.storedAtMs <= floorMs).at(-1)',
     replace: 'listed.storedAtMs + floorMs > 0).at(-1)',
   },
   'pass-compares-sizes-only': {
+    scenario: { redis: true, rollbacks: true, kills: false },
     file: 'roles/reconcile.ts',
     find: 'return head !== null && (published === null || published >= Math.max(head.end, entry.published))',
     replace: 'return head !== null && (published === null || published >= 0)',
   },
   'publish-under-stale-epoch': {
+    scenario: { redis: true, since: 'all', wipes: true },
     file: 'adapters/memory-feed.ts',
     find: 'if (epoch?.id !== batch.epoch || epoch.floorMs !== batch.floorMs || epoch.state',
     replace: 'if (epoch === null || epoch.state',
   },
   'forget-published-ahead': {
+    scenario: { redis: true, remote: true, stickyLies: 0.1 },
     file: 'roles/ahead.ts',
     find: 'if (ahead === null || head <= ahead.at) return { position: before, entries: [] }',
     replace: 'if (ahead === null || head !== -1) return { position: head < before.published ? before : { ...before, ahead: null }, entries: [] }',
@@ -70,7 +80,7 @@ export async function runMutant(name: string, seeds: number): Promise<{ seed: nu
     const text = await readFile(path, 'utf8')
     if (text.split(mutation.find).length !== 2) throw new Error(`${name}: ${mutation.file} does not hold its place exactly once`)
     await writeFile(path, text.replace(mutation.find, () => mutation.replace))
-    const output = await run(copy, seeds)
+    const output = await run(copy, { seeds, scenario: mutation.scenario })
     const failed = /seed (\d+) FAILED.*\n\s+(.*)/.exec(output)
     if (!failed && !/ 0 failed;/.test(output)) throw new Error(`${name}: the run ended early: ${output.slice(-400)}`)
     return failed ? { seed: Number(failed[1]), problem: failed[2] as string } : null
@@ -79,9 +89,10 @@ export async function runMutant(name: string, seeds: number): Promise<{ seed: nu
   }
 }
 
-function run(copy: string, seeds: number): Promise<string> {
+function run(copy: string, { seeds, scenario }: { seeds: number; scenario: Partial<Scenario> }): Promise<string> {
+  const options = ['--seeds', String(seeds), '--stop-after', '1', '--scenario', JSON.stringify(scenario)]
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [`${copy}test/simulation/main.ts`, '--seeds', String(seeds), '--stop-after', '1'], { stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(process.execPath, [`${copy}test/simulation/main.ts`, ...options], { stdio: ['ignore', 'pipe', 'pipe'] })
     let output = ''
     const gather = (chunk: Buffer): void => {
       output += chunk.toString()

@@ -48,9 +48,13 @@ export interface Outcome {
 
 const quietMs = 45_000
 
-export async function simulate(seed: number, trace: ((line: string) => void) | null = null): Promise<Outcome> {
+/** `forced` overrules what the seed draws. */
+export async function simulate(
+  seed: number,
+  { trace = null, forced = {} }: { trace?: ((line: string) => void) | null; forced?: Partial<Scenario> } = {},
+): Promise<Outcome> {
   const random = openRandom(seed)
-  const scenario = drawScenario(random)
+  const scenario = { ...drawScenario(random), ...forced }
   const scheduler = openScheduler(random)
   const clock = scheduler.clock(() => true)
   const world = openWorld(random, () => scheduler.nowMs)

@@ -11,7 +11,10 @@ export interface Ran {
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 
 /** The program with bytes on stdin and bytes on stdout. */
-export async function runGleaner(args: string[], { cwd, input = '' }: { cwd?: string; input?: string | Buffer | Buffer[] } = {}): Promise<Ran> {
+export async function runGleaner(
+  args: string[],
+  { cwd, input = '' }: { cwd?: string; input?: string | Buffer | Buffer[] } = {},
+): Promise<Ran> {
   const env = { ...process.env, NODE_OPTIONS: '' }
   const child = spawn(process.execPath, [main, ...args], { ...(cwd === undefined ? {} : { cwd }), env })
   const stdout: Buffer[] = []
@@ -28,5 +31,10 @@ export async function runGleaner(args: string[], { cwd, input = '' }: { cwd?: st
 /** The lines of NDJSON. */
 export function ndjson(text: string | Buffer): Record<string, unknown>[] {
   const whole = text.toString()
-  return whole === '' ? [] : whole.trimEnd().split('\n').map((line) => JSON.parse(line) as Record<string, unknown>)
+  return whole === ''
+    ? []
+    : whole
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line) as Record<string, unknown>)
 }

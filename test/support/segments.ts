@@ -19,7 +19,13 @@ export interface SegmentFacts {
 
 /** The header of a segment that holds `raw`. */
 export function headerFor(raw: Buffer, facts: SegmentFacts = {}): SegmentHeader {
-  const { root = 'r', source = 's-0', start = facts.before?.length ?? 0, before = Buffer.alloc(start), path = 'acct' } = facts
+  const {
+    root = 'r',
+    source = 's-0',
+    start = facts.before?.length ?? 0,
+    before = Buffer.alloc(start),
+    path = 'acct',
+  } = facts
   const whole = Buffer.concat([before, raw])
   const end = start + raw.length
   const link = { start, end, sha256: sha256(raw) }
@@ -52,7 +58,10 @@ export function headerFor(raw: Buffer, facts: SegmentFacts = {}): SegmentHeader 
 }
 
 /** The object: each piece is a frame. */
-export function segmentObject(pieces: Buffer[], facts: SegmentFacts & { header?: Partial<SegmentHeader> } = {}): { object: Buffer; header: SegmentHeader } {
+export function segmentObject(
+  pieces: Buffer[],
+  facts: SegmentFacts & { header?: Partial<SegmentHeader> } = {},
+): { object: Buffer; header: SegmentHeader } {
   const raw = Buffer.concat(pieces)
   const header = { ...headerFor(raw, facts), ...facts.header }
   const frames = pieces.map((piece) => zstdCompressSync(piece))
