@@ -27,7 +27,7 @@ export async function settleAhead(
 ): Promise<{ position: Position; entries: Entry[] }> {
   const { ahead } = before
   const head = job.head.end
-  if (ahead === null || head <= ahead.at) return { position: before, entries: [] }
+  if (ahead === null || (head <= ahead.at && (ahead.isFalse || !job.disowned))) return { position: before, entries: [] }
   if (!ahead.isFalse && !job.disowned && ahead.marks.every((mark) => mark.end > head)) return { position: before, entries: [] }
   const settling = { job, position: before, ahead }
   const truth = await compare(context, ledger, settling)
@@ -52,7 +52,7 @@ async function revise(
   const detail = 'what was published ahead is not what was archived'
   if (!ahead.isFalse) context.telemetry.anomaly(context.root.name, { kind: 'revised', subject: `${job.source} ${from}-${to}`, detail })
   const entries = await revisionEntries(context, ledger, { job, range: { start: from, end: to } })
-  const rest = isOver ? null : { ...ahead, at: head, digest: '', isFalse: true, marks: [] }
+  const rest = isOver ? null : { ...ahead, at: Math.max(head, ahead.at), digest: '', isFalse: true, marks: [] }
   return { position: { ...position, published, ahead: rest }, entries }
 }
 

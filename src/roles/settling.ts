@@ -6,7 +6,7 @@ import type { Look } from '../ports/files.ts'
 import { isHeldElsewhere, sizeIfHolder } from './family.ts'
 import type { Mark } from './ledger.ts'
 import { candidateOf } from './ledger.ts'
-import type { Resolution } from './resolve.ts'
+import type { Evidence, Resolution } from './resolve.ts'
 import type { Visit, Visited } from './visit.ts'
 
 /** How old a size must be before it is read up to: the writing node reads its own page cache and need not wait. */
@@ -56,10 +56,13 @@ export async function behind(one: Visit, resolution: Extract<Resolution, { kind:
  * On a root that other machines write, a new source needs two looks that agree, `settle.read` apart; and a path that had a source needs
  * `settle.tail`, unless another file holds that source now. Gives how long to wait still; 0: believed.
  */
-export async function untilBelieved(one: Visit, look: Look): Promise<number> {
+export async function untilBelieved(one: Visit, { look, evidence }: { look: Look; evidence: Evidence }): Promise<number> {
   const { entry, context, parts } = one
   const { settle } = context.root
   if (!one.remote) return 0
+  // Nothing is judged to differ by bytes inside a size that has not settled.
+  const compared = Math.max(0, ...evidence.candidates.map((candidate) => Math.min(candidate.head, look.stat.size)))
+  if (compared > entry.aged.trusted) return Math.max(1, settle.readMs)
   const head = entry.source === null ? null : parts.ledger.known(entry.source)
   if (head && !(await isHeld(one, head))) {
     entry.turningSinceMs ??= one.nowMs
@@ -84,6 +87,8 @@ export async function tellRewritten(one: Visit, c0: string): Promise<void> {
   const head = entry.source === null ? null : parts.ledger.known(entry.source)
   if (!head || entry.c0 !== c0 || (await isHeld(one, head))) return
   const detail = `the file no longer holds what was archived of it up to ${head.end}; it is archived again, whole, as a new source`
+  // What was published of it beyond the archive will not be archived as that source any more.
+  await parts.publisher?.publish({ source: head.source, path: entry.path, family: entry.family, head, ahead: null, disowned: true })
   await parts.journal.record({ kind: 'rewritten', source: head.source, path: entry.path, start: 0, end: head.end, detail })
 }
 

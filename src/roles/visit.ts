@@ -171,7 +171,7 @@ async function act(one: Visit, { resolution, look }: Resolved): Promise<Visited>
     }
     return goOn(one, found)
   }
-  const waitMs = await untilBelieved(one, look)
+  const waitMs = await untilBelieved(one, { look, evidence })
   if (waitMs > 0) return { againMs: waitMs }
   await tellRewritten(one, c0)
   return advance(one, { kind, id, c0, evidence, look, head: null, position: null, ahead: null })

@@ -5,7 +5,7 @@ import { runGleaner } from '../support/run-gleaner.ts'
 async function bash(line: string): Promise<string[]> {
   const { stdout } = await runGleaner(['completion', 'bash'])
   const words = line.split(' ')
-  const script = `${stdout}\nCOMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _gleaner; printf '%s\\n' "\${COMPREPLY[@]}"`
+  const script = `${stdout.toString()}\nCOMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _gleaner; printf '%s\\n' "\${COMPREPLY[@]}"`
   return execFileSync('bash', ['-c', script, 'bash', ...words], { encoding: 'utf8', cwd: '/' })
     .trim()
     .split('\n')

@@ -83,7 +83,7 @@ const shapes: Record<string, Buffer> = {
   utf8: Buffer.from('größe 😀 \u2028 \ufeff\n'),
 }
 
-test(
+test.serial(
   'whatever bytes a file holds, its complete lines are archived as they are, and once',
   withSite(async (t, site) => {
     for (const [name, bytes] of Object.entries(shapes)) await writeFile(join(site.logs, name), bytes)
@@ -108,7 +108,7 @@ test(
   }),
 )
 
-test(
+test.serial(
   'a line longer than the limit is cut, and its bytes are all archived',
   withSite(async (t, site) => {
     const file = join(site.logs, 'long')
@@ -129,7 +129,7 @@ test(
   }),
 )
 
-test(
+test.serial(
   'a run of NULs is waited for; one that stays is archived, with an anomaly',
   withSite(async (t, site) => {
     const file = join(site.logs, 'a.log')
@@ -149,7 +149,7 @@ test(
   }),
 )
 
-test(
+test.serial(
   'files that begin alike: two of a family are two sources, a prefix of one is none until it differs',
   withSite(async (t, site) => {
     const acct = join(site.logs, 'acct')
@@ -167,7 +167,7 @@ test(
   }),
 )
 
-test(
+test.serial(
   'a file cut short is an anomaly, keeps its archive, and refilled past the old end it is a new source',
   withSite(async (t, site) => {
     const file = join(site.logs, 'a.log')
@@ -186,7 +186,7 @@ test(
   }),
 )
 
-test(
+test.serial(
   'cut to nothing and refilled past the old end while nobody looked',
   withSite(async (t, site) => {
     const file = join(site.logs, 'a.log')
@@ -201,7 +201,7 @@ test(
   }),
 )
 
-test(
+test.serial(
   'replaced by a rename, and by a new file with the inode of the old one',
   withSite(async (t, site) => {
     const file = join(site.logs, 'a.log')
@@ -219,7 +219,7 @@ test(
   }),
 )
 
-test(
+test.serial(
   'deleted before it was read, and a directory that comes and goes: nothing else suffers',
   withSite(async (t, site) => {
     await writeFile(join(site.logs, 'stays'), 'stays\n')
@@ -243,7 +243,7 @@ test(
   }),
 )
 
-test(
+test.serial(
   'growing while it is read: only whole lines, and in the end all',
   withSite(async (t, site) => {
     const file = join(site.logs, 'a.log')
@@ -268,7 +268,7 @@ test(
   }),
 )
 
-test(
+test.serial(
   'what is no regular file beneath the root is left alone, and names may be any bytes',
   withSite(async (t, site) => {
     const { logs, dir } = site
@@ -308,7 +308,7 @@ test(
   }),
 )
 
-test(
+test.serial(
   'a root that is not there at the start is waited for, and the other root goes on',
   withSite(async (t, site) => {
     const [later, other] = [join(site.dir, 'later'), join(site.dir, 'other')]
@@ -331,7 +331,7 @@ test(
   }),
 )
 
-test(
+test.serial(
   'all files of a local root deleted at once: what was archived stays, and that is no anomaly',
   withSite(async (t, site) => {
     const all = ['a', 'b', 'c'].map((name) => join(site.logs, name))
@@ -349,7 +349,7 @@ test(
   }),
 )
 
-const whereMounts = mounts ? test : test.skip
+const whereMounts = mounts ? test.serial : test.serial.skip
 whereMounts(
   'a root that is unmounted and comes back: nothing is taken for deleted, and it goes on',
   withSite(async (t, site) => {

@@ -91,12 +91,16 @@ export async function openSite(): Promise<Site> {
 
 function startProcess(cwd: string, args: string[]): Started {
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('GLEANER_')))
-  // Not by ava's preloads.
-  const child: ChildProcessByStdio<null, Readable, Readable> = spawn(process.execPath, [main, ...args], {
-    cwd,
-    env: { ...env, NODE_OPTIONS: '' },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
+  // The kernel ends it with its parent, also when the test process is killed. Without ava's preloads.
+  const child: ChildProcessByStdio<null, Readable, Readable> = spawn(
+    'setpriv',
+    ['--pdeathsig', 'KILL', process.execPath, main, ...args],
+    {
+      cwd,
+      env: { ...env, NODE_OPTIONS: '' },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    },
+  )
   let [stdout, stderr] = ['', '']
   child.stdout.on('data', (data: Buffer) => void (stdout += data.toString()))
   child.stderr.on('data', (data: Buffer) => void (stderr += data.toString()))
