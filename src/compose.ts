@@ -155,6 +155,7 @@ function openContexts(configured: () => Promise<Config>, ports: Ports) {
       clock,
       files,
       store,
+      derived: await ports.derived(),
       feed: await ports.feed(),
       signals: (await ports.redis())?.signals ?? null,
       telemetry: await ports.telemetry(),

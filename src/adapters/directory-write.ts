@@ -40,8 +40,8 @@ export function directoryWriter(root: string): DirectoryWriter {
   async function draftFor(target: string, body: Buffer): Promise<Draft> {
     sweeping ??= sweep(root, stopped.signal).catch(() => 0)
     const path = draftPath(dirname(target))
-    await names.ensure(dirname(target))
     try {
+      await names.ensure(dirname(target))
       return { path, storedAtMs: await writeDraft(path, body) }
     } catch (error) {
       if (codeOf(error) !== 'ENOENT') throw error

@@ -22,7 +22,7 @@ export function anomaliesCommand(program: Command, app: App): void {
       const wanted = rows
         .filter((row) => !open || row.acknowledged === null)
         .sort((a, b) => (a.at < b.at ? -1 : a.at > b.at ? 1 : 0))
-      app.out(app.json ? JSON.stringify(wanted) : text(wanted))
+      await app.write(`${app.json ? JSON.stringify(wanted) : text(wanted)}\n`)
     })
   anomalies
     .command('ack')

@@ -1,6 +1,6 @@
 /** What the demonstration shows: on a terminal one picture, redrawn four times a second; elsewhere a line per event and one every five seconds. */
 
-import type { Entries } from '../roles/entries.ts'
+import type { Worker } from '../roles/work.ts'
 import { bytesText, counted, countText, table } from './output.ts'
 
 const eventsShown = 8
@@ -22,7 +22,7 @@ export interface View {
 
 interface Shown {
   title: string
-  entries: Entries
+  worker: Pick<Worker, 'entries' | 'prover'>
   tally: Tally
   nowMs: () => number
 }
@@ -31,11 +31,11 @@ export function openView(shown: Shown, stream: NodeJS.WriteStream = process.stdo
   return stream.isTTY ? livingView(shown, stream) : plainView(shown, stream)
 }
 
-function plainView({ title, entries, tally, nowMs }: Shown, stream: NodeJS.WriteStream): View {
+function plainView({ title, worker, tally, nowMs }: Shown, stream: NodeJS.WriteStream): View {
   const say = (text: string): void =>
     void stream.write(`${secondsText(nowMs() - tally.startedMs).padStart(5)}  ${text}\n`)
   say(title)
-  const timer = setInterval(() => say(`${totals(tally)}; ${counted(entries.size, 'file')}`), 5000).unref()
+  const timer = setInterval(() => say(`${totals(tally)}; ${counted(worker.entries.size, 'file')}`), 5000).unref()
   return { event: say, close: () => clearInterval(timer) }
 }
 
@@ -61,11 +61,11 @@ function livingView(shown: Shown, stream: NodeJS.WriteStream): View {
   }
 }
 
-function picture({ title, entries, tally, nowMs }: Shown, events: readonly string[]): string[] {
-  const files = [...entries.all()].sort((a, b) => b.changedMs - a.changedMs)
+function picture({ title, worker, tally, nowMs }: Shown, events: readonly string[]): string[] {
+  const files = [...worker.entries.all()].sort((a, b) => b.changedMs - a.changedMs)
   const rows = files.slice(0, filesShown).map((entry) => {
     const size = entry.stat?.size ?? 0
-    return [entry.path, bytesText(size), bar(size, entry.archived, entry.proven), entry.state]
+    return [entry.path, bytesText(size), bar(size, entry.archived, entry.source === null ? 0 : worker.prover.provenTo(entry.source)), entry.state]
   })
   const more = files.length > filesShown ? [`and ${counted(files.length - filesShown, 'more file')}`] : []
   return [

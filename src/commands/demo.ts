@@ -78,7 +78,7 @@ async function demo(app: App, flags: DemoFlags): Promise<void> {
   const title =
     flags.path === undefined ? 'Gleaner, collecting from a simulated cluster' : `Gleaner, collecting ${root.path}`
   const view = openView(
-    { title, entries: running.worker.entries, tally, nowMs: () => app.clock.monotonicMs() },
+    { title, worker: running.worker, tally, nowMs: () => app.clock.monotonicMs() },
     app.json ? process.stderr : process.stdout,
   )
   events.view = view

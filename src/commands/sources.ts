@@ -22,7 +22,7 @@ export function sourcesCommand(program: Command, app: App): void {
         rows.push(...(await sourcesOf(context, told)))
         await app.closeContext(context)
       }
-      app.out(app.json ? JSON.stringify(rows) : text(rows))
+      await app.write(`${app.json ? JSON.stringify(rows) : text(rows)}\n`)
     })
 }
 

@@ -38,8 +38,8 @@ async function verify(app: App, { root, files }: { root?: string; files?: boolea
   }
   for (const { path, reason } of unread) process.stderr.write(`gleaner: ${path}: not compared: ${reason}\n`)
   const { sources, segments, bytes, damaged, missing, expired } = report
-  if (app.json) app.out(JSON.stringify({ sources, segments, bytes, damaged, missing, different, expired }))
-  else app.out(text(report, different))
+  const whole = { sources, segments, bytes, damaged, missing, different, expired }
+  await app.write(`${app.json ? JSON.stringify(whole) : text(report, different)}\n`)
   if (damaged.length + missing.length + different.length > 0) app.exit(3)
   else if (unread.length > 0) app.exit(1)
 }

@@ -17,6 +17,8 @@ export interface RootContext {
   clock: Clock
   files: Files
   store: Store
+  /** Where what can be made again is kept: the same archive, or another. */
+  derived: Store
   /** Null without Redis: no records stream, and signals stay in the process. */
   feed: Feed | null
   signals: Signals | null

@@ -23,6 +23,8 @@ export interface Entry {
   behindSinceMs: number | null
   /** When the known source was first found not to fit any more. */
   turningSinceMs: number | null
+  /** Since when only an earlier witness of its source fits. */
+  weakSinceMs: number | null
   /** Since when the file has not held what was published of its source up to an offset, though the archive says that it is that source. */
   doubt: { sinceMs: number; published: number } | null
   /** The first look at what would become a new source. */
@@ -42,10 +44,9 @@ export interface Entry {
   expected: { size: number; untilMs: number } | null
   /** How many full passes in a row did not list it. */
   missed: number
-  /** How far the source is archived, published and proven, as last seen from here. */
+  /** How far the source is archived and published, as last seen from here. */
   archived: number
   published: number
-  proven: number
   state: 'growing' | 'behind' | 'rotated' | 'final' | 'truncated'
 }
 
@@ -99,7 +100,6 @@ export function openEntries(familyOf: (path: string) => string): Entries {
         unbind(entry)
         entry.seen = 0
         entry.hole = null
-        entry.proven = 0
         if (source !== null) add(bySource, source, entry.path)
       }
       entry.source = source
@@ -123,6 +123,7 @@ function newEntry(path: string, family: string): Entry {
     c0: '',
     behindSinceMs: null,
     turningSinceMs: null,
+    weakSinceMs: null,
     doubt: null,
     believing: null,
     hole: null,
@@ -135,7 +136,6 @@ function newEntry(path: string, family: string): Entry {
     missed: 0,
     archived: 0,
     published: 0,
-    proven: 0,
     state: 'growing',
   }
 }

@@ -4,6 +4,7 @@
  *  - a new archive with `feed.since: now`: set the position of each file that was there, then open the epoch
  *  - prove what is not proven yet
  *  - sweep: publish from the archive what lies between position and head of sources whose files may be gone
+ *  - keep the catalog
  *  - raise the floor, so that Redis forgets the positions of sources that are archived and published
  */
 
@@ -12,7 +13,10 @@ import { decodePosition, encodePosition } from '../core/position.ts'
 import { parseSegmentKey, segmentPrefix } from '../core/segment.ts'
 import type { Epoch, Feed } from '../ports/feed.ts'
 import type { Listed } from '../ports/store.ts'
+import { isGleanerError } from '../errors.ts'
+import { saveCatalog } from './catalog.ts'
 import type { RootContext } from './context.ts'
+import type { Entry } from './entries.ts'
 import type { Mark } from './ledger.ts'
 import type { Worker } from './work.ts'
 
@@ -30,41 +34,59 @@ export interface FullPassFacts {
   alone: boolean
 }
 
-export type FullPass = (facts: FullPassFacts) => Promise<void>
+/** Gives whether all of it could be done; if not, a full pass should follow before long. */
+export type FullPass = (facts: FullPassFacts) => Promise<boolean>
 
 export function openFullPass(context: RootContext, worker: Worker): FullPass {
   /** The epoch whose archive was swept by this process. */
   let swept = ''
 
+  const feedPart = async (feed: Feed, facts: FullPassFacts, startedAt: number): Promise<boolean> => {
+    worker.epochs?.forget()
+    const epoch = await worker.epochs?.current()
+    if (!epoch) return true
+    if (epoch.state === 'starting') return openEpoch(context, worker, { feed, epoch, sizes: facts.sizes })
+    const to = Math.floor(startedAt - floorDelayMs)
+    const raise = !facts.alone && to > epoch.floorMs && worker.entries.size >= positionsWorthDropping
+    if (raise || swept !== epoch.id) await sweep(context, worker, { feed, epoch, raiseTo: raise ? to : null })
+    swept = epoch.id
+    return true
+  }
+
   return async (facts) => {
     await worker.caughtUp(2 * context.root.settle.readMs + 100)
     const { startedAt } = facts
-    if (startedAt === null) return
+    if (startedAt === null) return false
     await proveRest(context, worker)
-    const { feed } = context
-    if (feed && worker.epochs) {
-      worker.epochs.forget()
-      const epoch = await worker.epochs.current()
-      if (epoch.state === 'starting') await openEpoch(context, worker, { feed, epoch, sizes: facts.sizes })
-      else {
-        const to = Math.floor(startedAt - floorDelayMs)
-        const raise = !facts.alone && to > epoch.floorMs && worker.entries.size >= positionsWorthDropping
-        if (raise || swept !== epoch.id) await sweep(context, worker, { feed, epoch, raiseTo: raise ? to : null })
-        swept = epoch.id
-      }
+    let isDone = true
+    try {
+      if (context.feed) isDone = await feedPart(context.feed, facts, startedAt)
+    } catch (error) {
+      if (!isGleanerError(error) || !error.code.startsWith('redis-')) throw error
+      context.telemetry.trouble(error, { root: context.root.name, role: 'reconcile' })
+      isDone = false
     }
-    if (!facts.alone) return
-    await worker.journal.pass({ from: startedAt, to: await context.store.nowMs(), ...facts.report })
+    await saveCatalog(context, worker).catch((error: unknown) => {
+      if (!isGleanerError(error)) throw error
+      context.telemetry.trouble(error, { root: context.root.name, role: 'reconcile' })
+    })
+    if (facts.alone) await worker.journal.pass({ from: startedAt, to: await context.store.nowMs(), ...facts.report })
+    return isDone
   }
 }
 
-/** Each file counts as published up to its last line end of when the pass saw it. */
+/**
+ * Each file counts as published up to its last line end of when the pass saw it. Not while a file that was there has not become a source yet:
+ * without a position it would be published whole.
+ */
 async function openEpoch(
   context: RootContext,
   worker: Worker,
   { feed, epoch, sizes }: { feed: Feed; epoch: Epoch; sizes: Map<string, number> },
-): Promise<void> {
+): Promise<boolean> {
   const { root } = context
+  const unresolved = [...sizes.keys()].map((path) => worker.entries.get(path)).filter((entry) => entry?.stat && entry.source === null && !entry.quiet)
+  if (unresolved.length > 0) return false
   for (const [path, size] of sizes) {
     const entry = worker.entries.get(path)
     const head = entry?.source ? await worker.ledger.last(entry.source) : null
@@ -76,6 +98,7 @@ async function openEpoch(
   await feed.open(root.name, epoch.id)
   worker.epochs?.forget()
   for (const path of sizes.keys()) worker.signal({ path, cause: 'reconcile' })
+  return true
 }
 
 async function lastLineEnd(worker: Worker, head: Mark, size: number): Promise<number> {
@@ -89,16 +112,20 @@ async function lastLineEnd(worker: Worker, head: Mark, size: number): Promise<nu
 
 async function proveRest(context: RootContext, worker: Worker): Promise<void> {
   const { feed, root } = context
-  const entries = [...worker.entries.all()].filter((entry) => entry.source !== null && entry.proven < entry.archived)
-  for (let at = 0; at < entries.length; at += 1000) {
-    const some = entries.slice(at, at + 1000)
-    const marks = feed ? await feed.proven(root.name, some.map((entry) => entry.source as string)).catch(() => []) : []
-    for (const [index, entry] of some.entries()) {
-      entry.proven = Math.max(entry.proven, Number((marks[index] ?? '0').split(' ')[0]))
-      if (entry.proven >= entry.archived || worker.prover.isProving(entry.source as string)) continue
-      const listed = await worker.ledger.segmentsFrom(entry.source as string, entry.proven)
-      const rest = await Promise.all(listed.map(({ key, storedAtMs }) => worker.ledger.header(key, storedAtMs)))
-      worker.prover.add(entry.path, rest, { atOnce: false })
+  const { prover, ledger } = worker
+  const held = new Map<string, Entry>()
+  for (const entry of worker.entries.all()) if (entry.source !== null && prover.provenTo(entry.source) < entry.archived) held.set(entry.source, entry)
+  const sources = [...held.keys()]
+  for (let at = 0; at < sources.length; at += 1000) {
+    const some = sources.slice(at, at + 1000)
+    const texts = feed ? await feed.proven(root.name, some).catch(() => []) : []
+    for (const [index, source] of some.entries()) {
+      prover.learn(source, Number((texts[index] ?? '0').split(' ')[0]))
+      const { path, archived } = held.get(source) as Entry
+      if (prover.provenTo(source) >= archived || prover.isProving(source)) continue
+      const listed = await ledger.segmentsFrom(source, prover.provenTo(source))
+      const rest = await Promise.all(listed.map(({ key, storedAtMs }) => ledger.header(key, storedAtMs)))
+      prover.add(path, rest, { atOnce: false })
     }
   }
 }

@@ -11,6 +11,7 @@
  */
 
 import { sha256 } from '../core/hash.ts'
+import { LruMap } from '../core/lru.ts'
 import { formatRfc3339 } from '../core/rfc3339.ts'
 import type { SegmentHeader } from '../core/segment.ts'
 import { buildSegment, readHeader, revisionKey } from '../core/segment.ts'
@@ -41,10 +42,19 @@ interface Job {
 export interface Prover {
   add(path: string, marks: Mark[], options: { atOnce: boolean }): void
   isProving(source: string): boolean
+  /** How far a source is proven, as far as this process knows. */
+  provenTo(source: string): number
+  /** Learns of a proof made elsewhere or before. */
+  learn(source: string, end: number): void
   /** Proves what is ripe. Gives how long until the next is, or null. */
   step(): Promise<number | null>
   oldestAgeMs(): number
   readonly waiting: number
+}
+
+interface Proofs {
+  /** How far each source is proven. */
+  proofs: LruMap<string, number>
 }
 
 export interface ProverParts {
@@ -60,9 +70,10 @@ export interface ProverParts {
 export function openProver(context: RootContext, parts: ProverParts): Prover {
   const { clock, root } = context
   const jobs = new Map<string, Job>()
+  const proofs = new LruMap<string, number>(200_000)
 
   const prove = async (key: string, job: Job): Promise<void> => {
-    const outcome = await proveOne(context, parts, job)
+    const outcome = await proveOne(context, { ...parts, proofs }, job)
     if (outcome === 'again' && ++job.attempts < attemptsMax) {
       job.notBeforeMs = clock.monotonicMs() + (parts.remote() ? root.settle.tailMs : Math.max(1, root.settle.readMs))
       return
@@ -79,6 +90,10 @@ export function openProver(context: RootContext, parts: ProverParts): Prover {
         if (before && before.notBeforeMs <= notBeforeMs) continue
         jobs.set(mark.key, { mark, path, notBeforeMs, differed: before?.differed ?? null, attempts: before?.attempts ?? 0 })
       }
+    },
+    provenTo: (source) => proofs.get(source) ?? 0,
+    learn(source, end) {
+      if (end > (proofs.get(source) ?? 0)) proofs.set(source, end)
     },
     isProving: (source) => [...jobs.values()].some((job) => job.mark.source === source),
     async step() {
@@ -107,7 +122,7 @@ export function openProver(context: RootContext, parts: ProverParts): Prover {
 
 type Outcome = 'done' | 'again'
 
-async function proveOne(context: RootContext, parts: ProverParts, job: Job): Promise<Outcome> {
+async function proveOne(context: RootContext, parts: ProverParts & Proofs, job: Job): Promise<Outcome> {
   const { mark } = job
   for (const path of pathsOf(parts, job)) {
     const look = await lookOrNull(context, path, lookRequest({ probes: [mark], fresh: parts.remote() }))
@@ -135,24 +150,21 @@ function beginsAlike(mark: Mark, look: Look): boolean {
   return look.beginning.length >= length && sha256(look.beginning.subarray(0, length)) === expected
 }
 
-async function proven(context: RootContext, parts: ProverParts, mark: Mark): Promise<Outcome> {
+/** The proven part of a source grows from its beginning, without a gap. */
+async function proven(context: RootContext, parts: ProverParts & Proofs, mark: Mark): Promise<Outcome> {
   const { feed, root } = context
-  let upTo = 0
-  for (const path of parts.entries.holders(mark.source)) {
-    const entry = parts.entries.get(path)
-    if (!entry) continue
-    if (entry.proven >= mark.start) entry.proven = Math.max(entry.proven, mark.end)
-    upTo = Math.max(upTo, entry.proven)
-  }
-  if (feed && upTo >= mark.end) {
+  const before = parts.proofs.get(mark.source) ?? 0
+  if (mark.start > before || mark.end <= before) return 'done'
+  parts.proofs.set(mark.source, mark.end)
+  if (feed) {
     const at = Math.floor(await context.store.nowMs())
-    await feed.setProven(root.name, [{ source: mark.source, mark: `${upTo} ${at}` }]).catch(() => undefined)
+    await feed.setProven(root.name, [{ source: mark.source, mark: `${mark.end} ${at}` }]).catch(() => undefined)
   }
   return 'done'
 }
 
 /** What the file holds in an archived range is kept as well. Others may be doing the same: equal bytes make one revision. */
-async function revise(context: RootContext, parts: ProverParts, { job, path }: { job: Job; path: string }): Promise<Outcome> {
+async function revise(context: RootContext, parts: ProverParts & Proofs, { job, path }: { job: Job; path: string }): Promise<Outcome> {
   const { mark } = job
   const look = await lookOrNull(context, path, {
     ...lookRequest({ probes: [], fresh: parts.remote() }),

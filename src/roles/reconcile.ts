@@ -14,6 +14,7 @@ import { isDue, isFullDue, openBudget, takeTokens, worstDetectionMs } from '../c
 import { decodePosition } from '../core/position.ts'
 import { isGleanerError } from '../errors.ts'
 import type { FileStat } from '../ports/files.ts'
+import { loadCatalog } from './catalog.ts'
 import type { RootContext } from './context.ts'
 import type { Entry } from './entries.ts'
 import { isSameStat } from './entries.ts'
@@ -98,18 +99,19 @@ export function openReconciler(context: RootContext, worker: Worker): Reconciler
     if (!options.alone && !(await mayPass(context, holder))) return report
     const full = options.full ?? isFullDue(lastFullMs, startMs, policy)
     const one: Pass = { context, worker, full, remote: worker.remote(), nowMs: startMs, spend, report, seen: new Map(), unread: report.unread }
+    if (lastPassMs === null) await loadCatalog(context, worker)
     const startedAt = await context.store.nowMs().catch(() => null)
     try {
       await walk(one)
       await context.files.mount()
       await dropMissing(one)
-      if (full) await finishFullPass({ report, startedAt, sizes: one.seen, alone: options.alone ?? false })
+      const isDone = !full || (await finishFullPass({ report, startedAt, sizes: one.seen, alone: options.alone ?? false }))
+      if (full) lastFullMs = isDone ? startMs : startMs - 0.9 * policy.fullEveryMs
     } catch (error) {
       if (!isGleanerError(error, 'root-unavailable', 'root-stalled')) throw error
       telemetry.rootUp(root.name, false, error.message)
       return report
     }
-    if (full) lastFullMs = startMs
     lastPassMs = clock.monotonicMs()
     longestMs = Math.max(lastPassMs - startMs, full ? 0 : longestMs)
     telemetry.rootUp(root.name, true)

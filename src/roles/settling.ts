@@ -81,6 +81,17 @@ export async function untilBelieved(one: Visit, { look, evidence }: { look: Look
   return Math.max(0, settle.readMs - (one.nowMs - before.atMs))
 }
 
+/**
+ * A file that only an earlier witness speaks for, and no other member of the family for the last one, goes on as that source; where
+ * listings and reads may be stale, after `settle.tail`. Gives how long to wait still.
+ */
+export function untilStrong(one: Visit): number {
+  const { entry, context } = one
+  if (!one.remote) return 0
+  entry.weakSinceMs ??= one.nowMs
+  return Math.max(0, context.root.settle.tailMs - (one.nowMs - entry.weakSinceMs))
+}
+
 /** The known source no longer fits, begins alike, and no other file holds it: the file was rewritten in place. */
 export async function tellRewritten(one: Visit, c0: string): Promise<void> {
   const { entry, parts } = one

@@ -25,7 +25,7 @@ import type { Ledger, Mark } from './ledger.ts'
 import type { Publisher } from './publish.ts'
 import type { Evidence, Resolved } from './resolve.ts'
 import { confirm, evidenceOf, lookRequest, probesOf, resolve } from './resolve.ts'
-import { behind, isFinal, isOlder, quiet, settleMs, tellRewritten, untilBelieved, untilFinalMs } from './settling.ts'
+import { behind, isFinal, isOlder, quiet, settleMs, tellRewritten, untilBelieved, untilFinalMs, untilStrong } from './settling.ts'
 import type { Throttle } from './throttle.ts'
 
 export interface VisitParts {
@@ -166,8 +166,12 @@ async function act(one: Visit, { resolution, look }: Resolved): Promise<Visited>
     const mark = parts.ledger.known(id)
     const found = mark ? await lookAt(one, { mark, c0, evidence }) : null
     if (!mark || !found) return { againMs: Math.max(10, settleMs(one)) }
-    if (resolution.matched.sha256 !== mark.witness.sha256 || resolution.matched.end !== mark.end) {
+    const isWeak = resolution.matched.sha256 !== mark.witness.sha256 || resolution.matched.end !== mark.end
+    if (!isWeak) entry.weakSinceMs = null
+    else {
       parts.prove(entry.path, await marksAfter(parts.ledger, id, resolution.matched.end), { atOnce: true })
+      const waitMs = untilStrong(one)
+      if (waitMs > 0) return quiet(one, waitMs)
     }
     return goOn(one, found)
   }

@@ -293,3 +293,12 @@ test('the time of an object is the mtime of its file', async (t) => {
     t.is((await readFile(join(path, 'evidence', 'a'))).toString(), 'body')
   })
 })
+
+test('a directory whose parent was removed after it was made is made again', async (t) => {
+  await withDirectory(async (path, store) => {
+    await store.put('derived/one/a', body)
+    await rm(join(path, 'derived'), { recursive: true })
+    await store.put('derived/two/b', body)
+    t.is((await store.get('derived/two/b'))?.body.toString(), 'body')
+  })
+})

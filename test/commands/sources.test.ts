@@ -1,5 +1,7 @@
+import { execFileSync } from 'node:child_process'
 import { renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import test, { type ExecutionContext } from 'ava'
 import { openSite as open, type Site } from '../support/gleaner.ts'
 import { startRedis } from '../support/redis.ts'
@@ -86,4 +88,19 @@ test('a source stays, without its file', async (t) => {
   await site.gleaner('reconcile')
   rmSync(join(site.logs, 'a'))
   t.like((await site.rows())[0], { path: 'a', size: null, archived: 2, state: 'gone' })
+})
+
+test('more than a pipe holds reaches a slow reader whole', async (t) => {
+  const site = await openSite(t)
+  for (let n = 0; n < 600; n++) site.put(`a-rather-long-name-so-that-there-is-more-to-say-${n}`, `${n}\n`)
+  await site.gleaner('reconcile')
+  const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
+  const script = '"$1" "$2" --config "$3" --json sources | { sleep 1; cat; }'
+  const env = { ...process.env, NODE_OPTIONS: '' }
+  const out = execFileSync('bash', ['-c', script, 'bash', process.execPath, main, site.config], {
+    encoding: 'utf8',
+    env,
+  })
+  t.true(out.length > 65_536)
+  t.is((JSON.parse(out) as unknown[]).length, 600)
 })

@@ -108,8 +108,13 @@ async function disturb(lab: Lab, run: Run): Promise<string> {
   })
   for (let n = 1; n <= run.kills; n++) {
     await until((n - random()) / run.kills)
-    const node = lab.nodes[Math.floor(random() * lab.nodes.length)]
-    if (node) await lab.killOne(node, random() * 300)
+    const one = Math.floor(random() * lab.nodes.length)
+    // Now and then all at once, long enough for a rotation that nobody sees.
+    const isAll = n % 10 === 5
+    const nodes = isAll ? lab.nodes : lab.nodes.slice(one, one + 1)
+    // Half of them while they work, the others wherever they are, also in their start.
+    if (n % 2 === 0) await Promise.all(nodes.map((node) => node.process?.said('"running"')))
+    await Promise.all(nodes.map((node) => lab.killOne(node, isAll ? 1000 : random() * 300)))
   }
   await Promise.all([...events, until(1)])
   writer.kill('SIGTERM')

@@ -59,12 +59,14 @@ export function startNode(shared: Shared, id: number, lies: Lies): Node {
   const watch = openMemoryWatch()
   const parts = { scheduler, random, isAlive }
   const node: Partial<Node> & { isUp: boolean } = { isUp: true }
+  const store = faultyStore(shared.store, { ...parts, trouble: shared.storeTrouble })
   const context: RootContext = {
     root: settings(shared),
     node: `n${id}`,
     clock,
     files: openView({ ...parts, world: shared.world, node: id, lies, isUp: () => node.isUp, remote: shared.remote }),
-    store: faultyStore(shared.store, { ...parts, trouble: shared.storeTrouble }),
+    store,
+    derived: store,
     feed: shared.feed ? faultyFeed(shared.feed, { ...parts, trouble: shared.redisTrouble }) : null,
     signals: shared.signals ? faultySignals(shared.signals, { ...parts, trouble: shared.redisTrouble }) : null,
     telemetry: telemetryOf(shared, id),

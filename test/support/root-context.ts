@@ -59,6 +59,7 @@ export function openRoot(t: ExecutionContext): RootOnDisk {
     clock: systemClock,
     files,
     store,
+    derived: store,
     feed,
     signals: null,
     telemetry: silent,

@@ -11,7 +11,7 @@
  *   copy      as LSF does: acct copied to acct.0, acct unlinked, a new one made, then acct.1 → acct.2 ..., acct.0 → acct.1
  *   truncate  acct.1 → acct.2 ..., acct copied to acct.1, and acct cut to nothing: the same inode begins anew
  *
- * Between the steps it pauses, and copies are made in two pieces, so that others see what lies between. Half of the generations begin
+ * The fifth and older ones are compressed to acct.5.gz. Between the steps it pauses, and copies are made in two pieces, so that others see what lies between. Half of the generations begin
  * with the same line. On SIGTERM it finishes its line and writes what each file's content was to `TRUTH/<name>`: one for each
  * generation of acct and for each job. Then it prints `{"lines": N, "rotations": N}` and exits.
  */
@@ -31,6 +31,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { gzipSync } from 'node:zlib'
 
 const [root = '', truth = '', rate = '3000', rotateEveryMs = '1500'] = process.argv.slice(2)
 const logdir = join(root, 'logdir')
@@ -39,6 +40,7 @@ const active = join(logdir, 'acct')
 const tickMs = 10
 const jobEveryMs = 150
 const pauseMs = 15
+const compressFrom = 5
 
 interface Generation {
   number: number
@@ -154,13 +156,22 @@ async function copyInPieces(to: string): Promise<void> {
   appendFileSync(to, bytes.subarray(half))
 }
 
-/** acct.n → acct.n+1, the highest first. */
+/** acct.n → acct.n+1, the highest first; what is old enough is compressed. */
 function shift(from: number): void {
-  const numbers = readdirSync(logdir)
-    .map((name) => Number(/^acct\.(\d+)$/.exec(name)?.[1] ?? -1))
-    .filter((number) => number >= from)
-    .sort((a, b) => b - a)
-  for (const number of numbers) renameSync(`${active}.${number}`, `${active}.${number + 1}`)
+  const rotated = readdirSync(logdir)
+    .map((name) => /^acct\.(\d+)(\.gz)?$/.exec(name))
+    .flatMap((match) => (match === null ? [] : [{ number: Number(match[1]), suffix: match[2] ?? '' }]))
+    .filter(({ number }) => number >= from)
+    .sort((a, b) => b.number - a.number)
+  for (const { number, suffix } of rotated) {
+    renameSync(`${active}.${number}${suffix}`, `${active}.${number + 1}${suffix}`)
+    if (number + 1 >= compressFrom && suffix === '') compress(`${active}.${number + 1}`)
+  }
+}
+
+function compress(file: string): void {
+  writeFileSync(`${file}.gz`, gzipSync(readFileSync(file), { level: 1 }))
+  unlinkSync(file)
 }
 
 function begin(): void {
