@@ -111,10 +111,10 @@ async function publish(one: Visit, found: Found, head: Mark): Promise<boolean> {
   const window = found.ahead
   const nul = window && context.root.format.text ? window.bytes.indexOf(0) : -1
   const ahead = window && nul >= 0 ? { start: window.start, bytes: window.bytes.subarray(0, nul) } : window
-  const disowned = isOlder(one, entry.doubt?.sinceMs ?? null, context.root.settle.tailMs)
+  const disowned = isOlder(one, entry.doubt?.sinceMs ?? null, context.root.settle.tailMs) ? (entry.doubt?.published ?? null) : null
   const job = { source: found.id, path: entry.path, family: entry.family, head, ahead, disowned }
   const position = await parts.publisher.publish(job)
-  if (disowned) entry.doubt = null
+  if (disowned !== null) entry.doubt = null
   if (position === null) return false
   entry.published = position.published
   const { size } = found.look.stat

@@ -27,11 +27,12 @@ export async function settleAhead(
 ): Promise<{ position: Position; entries: Entry[] }> {
   const { ahead } = before
   const head = job.head.end
-  if (ahead === null || (head <= ahead.at && (ahead.isFalse || !job.disowned))) return { position: before, entries: [] }
-  if (!ahead.isFalse && !job.disowned && ahead.marks.every((mark) => mark.end > head)) return { position: before, entries: [] }
+  const isDisowned = job.disowned === before.published
+  if (ahead === null || (head <= ahead.at && (ahead.isFalse || !isDisowned))) return { position: before, entries: [] }
+  if (!ahead.isFalse && !isDisowned && ahead.marks.every((mark) => mark.end > head)) return { position: before, entries: [] }
   const settling = { job, position: before, ahead }
   const truth = await compare(context, ledger, settling)
-  if (truth.differs || ahead.isFalse || job.disowned) return revise(context, ledger, { ...settling, truth })
+  if (truth.differs || ahead.isFalse || isDisowned) return revise(context, ledger, { ...settling, truth })
   const marks = ahead.marks.filter((mark) => mark.end > head)
   const at = ahead.marks.findLast((mark) => mark.end <= head) as { end: number; digest: string }
   const rest = marks.length === 0 ? null : { ...ahead, at: at.end, digest: at.digest, marks }

@@ -100,6 +100,7 @@ export function openEntries(familyOf: (path: string) => string): Entries {
         unbind(entry)
         entry.seen = 0
         entry.hole = null
+        entry.doubt = null
         if (source !== null) add(bySource, source, entry.path)
       }
       entry.source = source

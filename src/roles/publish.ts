@@ -42,8 +42,8 @@ export interface PublishJob {
   head: Mark
   /** Bytes of the file from `start` on, from a confirmed look; null: publish from the archive only. */
   ahead: { start: number; bytes: Buffer } | null
-  /** The source's file does not hold what was published ahead, though no digest has told so yet. */
-  disowned: boolean
+  /** The source's file does not hold what was published ahead up to this offset, though no digest has told so yet. */
+  disowned: number | null
 }
 
 export interface Publisher {

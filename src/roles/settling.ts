@@ -99,7 +99,8 @@ export async function tellRewritten(one: Visit, c0: string): Promise<void> {
   if (!head || entry.c0 !== c0 || (await isHeld(one, head))) return
   const detail = `the file no longer holds what was archived of it up to ${head.end}; it is archived again, whole, as a new source`
   // What was published of it beyond the archive will not be archived as that source any more.
-  await parts.publisher?.publish({ source: head.source, path: entry.path, family: entry.family, head, ahead: null, disowned: true })
+  const disowned = (await parts.publisher?.standing(head.source))?.published ?? null
+  await parts.publisher?.publish({ source: head.source, path: entry.path, family: entry.family, head, ahead: null, disowned })
   await parts.journal.record({ kind: 'rewritten', source: head.source, path: entry.path, start: 0, end: head.end, detail })
 }
 

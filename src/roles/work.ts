@@ -114,7 +114,7 @@ export function openWorker(context: RootContext, shared: { inFlight: Throttle })
     caughtUp: (withinMs) => queue.caughtUp(withinMs),
     async catchUp(source) {
       const head = await ledger.last(source)
-      if (head && publisher) await publisher.publish({ source, path: head.path, family: head.family, head, ahead: null, disowned: false })
+      if (head && publisher) await publisher.publish({ source, path: head.path, family: head.family, head, ahead: null, disowned: null })
     },
     drain(on) {
       state.draining = on

@@ -58,7 +58,7 @@ const mutations: Record<string, Mutation> = {
   'forget-published-ahead': {
     scenario: { redis: true, remote: true, stickyLies: 0.1 },
     file: 'roles/ahead.ts',
-    find: 'if (ahead === null || (head <= ahead.at && (ahead.isFalse || !job.disowned))) return { position: before, entries: [] }',
+    find: 'if (ahead === null || (head <= ahead.at && (ahead.isFalse || !isDisowned))) return { position: before, entries: [] }',
     replace: 'if (ahead === null || head !== -1) return { position: head < before.published ? before : { ...before, ahead: null }, entries: [] }',
   },
 }

@@ -38,8 +38,8 @@ export interface World {
   listBefore(agoMs: number): string[]
   create(path: string, writer: number, first: Buffer): void
   append(path: string, writer: number, bytes: Buffer): void
-  rename(from: string, to: string): void
-  remove(path: string): void
+  rename(from: string, to: string, by: number): void
+  remove(path: string, by: number): void
   /** A new inode with the first `size` bytes of another file's stream. */
   copy(from: string, to: string, writer: number, size: number): void
   /** The file goes on, empty, as another stream. */
@@ -114,22 +114,22 @@ export function openWorld(random: Random, now: () => number): World {
       grow(inode, inode.stream.bytes.length, writer)
       changed(path, writer)
     },
-    rename(from, to) {
+    rename(from, to, by) {
       const inode = names.get(from)
       if (!inode) return
       const over = names.get(to)
       if (over) freed.push(over.ino)
       names.delete(from)
       names.set(to, inode)
-      changed(from, inode.writer)
-      changed(to, inode.writer)
+      changed(from, by)
+      changed(to, by)
     },
-    remove(path) {
+    remove(path, by) {
       const inode = names.get(path)
       if (!inode) return
       names.delete(path)
       freed.push(inode.ino)
-      changed(path, inode.writer)
+      changed(path, by)
     },
     copy(from, to, writer, size) {
       const source = names.get(from)

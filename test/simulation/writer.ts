@@ -49,14 +49,14 @@ export function openWriter(parts: { world: World; random: Random; scheduler: Sch
   }
 
   const shift = (): void => {
-    for (let n = 40; n >= 1; n--) world.rename(`${active}.${n}`, `${active}.${n + 1}`)
+    for (let n = 40; n >= 1; n--) world.rename(`${active}.${n}`, `${active}.${n + 1}`, node)
   }
 
   const rotate = async (): Promise<void> => {
     const kind = random.int(3)
     if (kind === 0) {
       shift()
-      world.rename(active, `${active}.1`)
+      world.rename(active, `${active}.1`, node)
       if (random.chance(0.3)) await scheduler.sleep(random.next() * 1500)
       world.create(active, node, opening())
     } else if (kind === 1) {
@@ -67,10 +67,10 @@ export function openWriter(parts: { world: World; random: Random; scheduler: Sch
       }
       world.copy(active, `${active}.0`, node, size)
       await scheduler.sleep(random.next() * 300)
-      world.remove(active)
+      world.remove(active, node)
       world.create(active, node, opening())
       shift()
-      world.rename(`${active}.0`, `${active}.1`)
+      world.rename(`${active}.0`, `${active}.1`, node)
     } else {
       shift()
       const size = world.inode(active)?.size ?? 0
@@ -95,7 +95,7 @@ export function openWriter(parts: { world: World; random: Random; scheduler: Sch
         else await append()
         const last = `${active}.5`
         const rested = scheduler.nowMs - (world.inode(last)?.mtimeMs ?? scheduler.nowMs)
-        if (options.deletes && rested > 20_000 && random.chance(0.2)) world.remove(last)
+        if (options.deletes && rested > 20_000 && random.chance(0.2)) world.remove(last, node)
       }
     },
   }
