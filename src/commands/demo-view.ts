@@ -65,7 +65,12 @@ function picture({ title, worker, tally, nowMs }: Shown, events: readonly string
   const files = [...worker.entries.all()].sort((a, b) => b.changedMs - a.changedMs)
   const rows = files.slice(0, filesShown).map((entry) => {
     const size = entry.stat?.size ?? 0
-    return [entry.path, bytesText(size), bar(size, entry.archived, entry.source === null ? 0 : worker.prover.provenTo(entry.source)), entry.state]
+    return [
+      entry.path,
+      bytesText(size),
+      bar(size, entry.archived, entry.source === null ? 0 : worker.prover.provenTo(entry.source)),
+      entry.state,
+    ]
   })
   const more = files.length > filesShown ? [`and ${counted(files.length - filesShown, 'more file')}`] : []
   return [

@@ -25,7 +25,10 @@ export type Header = 'none' | { lines: number } | { prefix: string }
  */
 export function contentId(root: string, family: Uint8Array, first: Uint8Array): string {
   const zero = Buffer.of(0)
-  return sha256(Buffer.concat([Buffer.from(root), zero, family, zero, first.subarray(0, firstRecordBytes)])).slice(0, 32)
+  return sha256(Buffer.concat([Buffer.from(root), zero, family, zero, first.subarray(0, firstRecordBytes)])).slice(
+    0,
+    32,
+  )
 }
 
 export function sourceId(c0: string, n: number): string {
@@ -55,7 +58,10 @@ function afterHeader(bytes: Buffer, header: Header, whole: boolean): number | nu
   if (header === 'none') return 0
   let at = 0
   for (let line = 0; line < 1000; line++) {
-    const skip = 'lines' in header ? line < header.lines : bytes.subarray(at, at + header.prefix.length).toString('latin1') === header.prefix
+    const skip =
+      'lines' in header
+        ? line < header.lines
+        : bytes.subarray(at, at + header.prefix.length).toString('latin1') === header.prefix
     if (!skip) return at
     const newline = bytes.indexOf(10, at)
     if (newline < 0) return whole ? at : null
@@ -173,6 +179,8 @@ export interface Judged<C extends Candidate = Candidate> {
 export function choose<C extends Candidate>(judged: Judged<C>[]): Judged<C> | null {
   const byHead = [...judged].sort((a, b) => b.candidate.head - a.candidate.head)
   return (
-    byHead.find((one) => one.verdict.verdict === 'same') ?? byHead.find((one) => one.verdict.verdict === 'prefix') ?? null
+    byHead.find((one) => one.verdict.verdict === 'same') ??
+    byHead.find((one) => one.verdict.verdict === 'prefix') ??
+    null
   )
 }

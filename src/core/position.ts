@@ -52,7 +52,8 @@ export function decodePosition(text: string): Position | null {
   const place = { published: Number(published), announced: Number(announced) }
   if (words.length === 0) return { ...place, ahead: null }
   const pairs = words.map((word) => word.split(':'))
-  if (words.length < 2 || !pairs.every(([number, hash]) => isOffset(number) && /^(|x|[0-9a-f]{64})$/.test(hash ?? '-'))) return null
+  if (words.length < 2 || !pairs.every(([number, hash]) => isOffset(number) && /^(|x|[0-9a-f]{64})$/.test(hash ?? '-')))
+    return null
   const [first, ...rest] = pairs.map(([number, hash]) => ({ number: Number(number), hash: hash as string }))
   const last = rest.pop()
   if (!first || !last) return null
@@ -75,7 +76,10 @@ export function foldRecord(digest: string, record: Uint8Array): string {
 export function publishedAhead(position: Position, records: { end: number; bytes: Buffer }[]): Position {
   const end = records.at(-1)?.end ?? position.published
   const before = position.ahead ?? { at: position.published, digest: '', isFalse: false, marks: [] }
-  const digest = records.reduce((sum, record) => foldRecord(sum, record.bytes), before.marks.at(-1)?.digest ?? before.digest)
+  const digest = records.reduce(
+    (sum, record) => foldRecord(sum, record.bytes),
+    before.marks.at(-1)?.digest ?? before.digest,
+  )
   const marks = thinned([...before.marks, { end, digest }], before.at)
   return { ...position, published: end, ahead: { ...before, marks, witness: witnessOf(records) } }
 }
@@ -119,7 +123,12 @@ export function agreement(
   if (ahead === null || published <= head) return 'agrees'
   const from = published - ahead.witness.length
   const isRead = file !== null && from >= file.start && published <= file.start + file.bytes.length
-  if (isRead && !ahead.isFalse && sha256(file.bytes.subarray(from - file.start, published - file.start)) === ahead.witness.sha256) return 'agrees'
+  if (
+    isRead &&
+    !ahead.isFalse &&
+    sha256(file.bytes.subarray(from - file.start, published - file.start)) === ahead.witness.sha256
+  )
+    return 'agrees'
   if (ahead.isFalse || head > ahead.at) return 'doubtful'
   return isRead ? 'differs' : 'unread'
 }

@@ -119,7 +119,11 @@ export function readHeader(object: Buffer, key: string): SegmentHeader | null {
     throw damaged(key, 'its header is not JSON', cause)
   }
   if (header.v !== 1) {
-    const facts = { operation: 'read', subject: key, message: `header version ${String(header.v)}, this Gleaner knows 1` }
+    const facts = {
+      operation: 'read',
+      subject: key,
+      message: `header version ${String(header.v)}, this Gleaner knows 1`,
+    }
     throw new GleanerError('archive-newer', facts)
   }
   if (!isWholeHeader(header)) throw damaged(key, 'its header lacks fields')
@@ -153,8 +157,10 @@ export function readSeekTable(object: Buffer, key: string): Frame[] | null {
   const count = object.readUInt32LE(object.length - footerBytes)
   const from = object.length - footerBytes - count * 8
   if (from < 8) return null
-  const isWhole = object.readUInt32LE(from - 8) === seekFrameMagic && object.readUInt32LE(from - 4) === count * 8 + footerBytes
-  if (!isWhole || object.readUInt8(object.length - 5) !== 0) throw damaged(key, 'its seek table is not one of a segment')
+  const isWhole =
+    object.readUInt32LE(from - 8) === seekFrameMagic && object.readUInt32LE(from - 4) === count * 8 + footerBytes
+  if (!isWhole || object.readUInt8(object.length - 5) !== 0)
+    throw damaged(key, 'its seek table is not one of a segment')
   const frames: Frame[] = []
   for (let at = from; at < object.length - footerBytes; at += 8) {
     frames.push({ compressed: object.readUInt32LE(at), raw: object.readUInt32LE(at + 4) })
@@ -184,7 +190,8 @@ export function* framesOf(
     at += frame.compressed
     offset += frame.raw
   }
-  if (offset !== header.end) throw damaged(key, `it holds ${offset - header.start} bytes, its header says ${header.end - header.start}`)
+  if (offset !== header.end)
+    throw damaged(key, `it holds ${offset - header.start} bytes, its header says ${header.end - header.start}`)
 }
 
 function decompress(frame: Buffer, raw: number, key: string): Buffer {

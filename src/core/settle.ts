@@ -16,7 +16,8 @@ export const unseen: Aged = { trusted: 0, pending: null }
 /** After a look that saw `size`. `now.settleMs` is 0 where nothing need settle. A file that shrank starts anew. */
 export function age(aged: Aged, size: number, now: { atMs: number; settleMs: number }): Aged {
   if (now.settleMs === 0) return { trusted: size, pending: null }
-  if (size < aged.trusted || (aged.pending !== null && size < aged.pending.size)) return { trusted: 0, pending: { size, atMs: now.atMs } }
+  if (size < aged.trusted || (aged.pending !== null && size < aged.pending.size))
+    return { trusted: 0, pending: { size, atMs: now.atMs } }
   const ripe = aged.pending !== null && now.atMs - aged.pending.atMs >= now.settleMs
   const trusted = ripe ? (aged.pending as { size: number }).size : aged.trusted
   const pending = ripe ? null : aged.pending

@@ -27,7 +27,13 @@ export const jsonl: Format = {
     if (typeof parsed === 'string') return malformed(parsed)
     const safe = safeValue(parsed)
     const fields = safe.value as Record<string, unknown>
-    return { type: typeOf(fields), time: timeOf(fields), fields, flags: lossy || safe.lossy ? ['lossy'] : [], error: '' }
+    return {
+      type: typeOf(fields),
+      time: timeOf(fields),
+      fields,
+      flags: lossy || safe.lossy ? ['lossy'] : [],
+      error: '',
+    }
   },
 }
 

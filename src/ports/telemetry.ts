@@ -4,12 +4,18 @@
  */
 export interface Telemetry {
   archived(root: string, segment: { source: string; start: number; end: number; lines: number }): void
-  published(root: string, facts: { source: string; records: number; types: Record<string, number>; malformed: number }): void
+  published(
+    root: string,
+    facts: { source: string; records: number; types: Record<string, number>; malformed: number },
+  ): void
   change(root: string, seenBy: 'inotify' | 'reconcile'): void
   pass(root: string, facts: PassFacts): void
   rootUp(root: string, up: boolean, reason?: string): void
   rootBlind(root: string, blind: boolean): void
-  waiting(root: string, facts: { unarchivedBytes: number; oldestUnarchivedAgeMs: number; oldestUnprovenAgeMs: number }): void
+  waiting(
+    root: string,
+    facts: { unarchivedBytes: number; oldestUnarchivedAgeMs: number; oldestUnprovenAgeMs: number },
+  ): void
   anomaly(root: string, anomaly: { kind: string; subject: string; detail: string }): void
   openAnomalies(counts: Record<string, number>): void
   storeRequest(operation: string, outcome: string, ms: number): void

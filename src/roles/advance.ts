@@ -37,7 +37,10 @@ export async function advance(one: Visit, found: Found): Promise<Visited> {
   if (troubled !== undefined) throw troubled
   if (more || stored.againMs === 0) return { againMs: 0 }
   const settledMs = untilSettledMs(one, head)
-  return quiet(one, stored.againMs === null || settledMs === null ? (stored.againMs ?? settledMs) : Math.min(stored.againMs, settledMs))
+  return quiet(
+    one,
+    stored.againMs === null || settledMs === null ? (stored.againMs ?? settledMs) : Math.min(stored.againMs, settledMs),
+  )
 }
 
 /** Archives if bytes wait and are due. */
@@ -79,13 +82,18 @@ async function store(one: Visit, found: Found): Promise<Stored> {
   }
   if (archived.outcome === 'conflict') one.parts.ledger.forget(found.c0)
   if (archived.outcome === 'conflict') return { head: archived.head, againMs: 0, resolveAgain: true }
-  if (archived.outcome === 'unsteady') return { head: archived.head, againMs: Math.max(10, settleMs(one)), resolveAgain: true }
+  if (archived.outcome === 'unsteady')
+    return { head: archived.head, againMs: Math.max(10, settleMs(one)), resolveAgain: true }
   const holeMs = await noteHole(one, archived, { source: found.id, size, holeIsOld })
   return { head: archived.head, againMs: archived.outcome === 'more' ? 0 : holeMs, resolveAgain: false }
 }
 
 /** A hole waits for `settle.tail`; then what is there is archived, and told. Gives how long to wait. */
-async function noteHole(one: Visit, archived: Archived, at: { source: string; size: number; holeIsOld: boolean }): Promise<number | null> {
+async function noteHole(
+  one: Visit,
+  archived: Archived,
+  at: { source: string; size: number; holeIsOld: boolean },
+): Promise<number | null> {
   const { entry, parts, context } = one
   const { holeAt } = archived
   if (archived.outcome === 'hole' && holeAt !== null) {
@@ -96,7 +104,14 @@ async function noteHole(one: Visit, archived: Archived, at: { source: string; si
   if (!at.holeIsOld) return null
   if (holeAt !== null) {
     const detail = 'a run of NULs stayed in a text file; it is archived as it is'
-    await parts.journal.record({ kind: 'hole', source: at.source, path: entry.path, start: holeAt, end: archived.head?.end ?? holeAt, detail })
+    await parts.journal.record({
+      kind: 'hole',
+      source: at.source,
+      path: entry.path,
+      start: holeAt,
+      end: archived.head?.end ?? holeAt,
+      detail,
+    })
   }
   return 0
 }
@@ -111,7 +126,9 @@ async function publish(one: Visit, found: Found, head: Mark): Promise<boolean> {
   const window = found.ahead
   const nul = window && context.root.format.text ? window.bytes.indexOf(0) : -1
   const ahead = window && nul >= 0 ? { start: window.start, bytes: window.bytes.subarray(0, nul) } : window
-  const disowned = isOlder(one, entry.doubt?.sinceMs ?? null, context.root.settle.tailMs) ? (entry.doubt?.published ?? null) : null
+  const disowned = isOlder(one, entry.doubt?.sinceMs ?? null, context.root.settle.tailMs)
+    ? (entry.doubt?.published ?? null)
+    : null
   const job = { source: found.id, path: entry.path, family: entry.family, head, ahead, disowned }
   const position = await parts.publisher.publish(job)
   if (disowned !== null) entry.doubt = null
@@ -119,7 +136,8 @@ async function publish(one: Visit, found: Found, head: Mark): Promise<boolean> {
   entry.published = position.published
   const { size } = found.look.stat
   // Another file's records were published as this source's meanwhile: the next visit doubts them.
-  if (position.ahead?.isFalse === false && position.published > size && head.end > position.ahead.at && !entry.doubt) return true
+  if (position.ahead?.isFalse === false && position.published > size && head.end > position.ahead.at && !entry.doubt)
+    return true
   const readable = Math.min(entry.aged.trusted, size)
   if (position.published >= readable) return false
   if (window === null || position.published < window.start) return true
@@ -134,5 +152,7 @@ async function publish(one: Visit, found: Found, head: Mark): Promise<boolean> {
 function untilSettledOrFinal(one: Visit): number | null {
   const { entry } = one
   if (entry.aged.pending) return Math.max(1, settleMs(one) - (one.nowMs - entry.aged.pending.atMs))
-  return entry.stat === null ? null : Math.max(1, one.context.root.settle.finalMs - (one.nowMs - entry.unchangedSinceMs))
+  return entry.stat === null
+    ? null
+    : Math.max(1, one.context.root.settle.finalMs - (one.nowMs - entry.unchangedSinceMs))
 }

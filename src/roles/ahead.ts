@@ -29,7 +29,8 @@ export async function settleAhead(
   const head = job.head.end
   const isDisowned = job.disowned === before.published
   if (ahead === null || (head <= ahead.at && (ahead.isFalse || !isDisowned))) return { position: before, entries: [] }
-  if (!ahead.isFalse && !isDisowned && ahead.marks.every((mark) => mark.end > head)) return { position: before, entries: [] }
+  if (!ahead.isFalse && !isDisowned && ahead.marks.every((mark) => mark.end > head))
+    return { position: before, entries: [] }
   const settling = { job, position: before, ahead }
   const truth = await compare(context, ledger, settling)
   if (truth.differs || ahead.isFalse || isDisowned) return revise(context, ledger, { ...settling, truth })
@@ -51,7 +52,8 @@ async function revise(
   // The first time all of it is announced; later what more is archived of it.
   const to = isOver || ahead.isFalse ? Math.min(published, head) : published
   const detail = 'what was published ahead is not what was archived'
-  if (!ahead.isFalse) context.telemetry.anomaly(context.root.name, { kind: 'revised', subject: `${job.source} ${from}-${to}`, detail })
+  if (!ahead.isFalse)
+    context.telemetry.anomaly(context.root.name, { kind: 'revised', subject: `${job.source} ${from}-${to}`, detail })
   const entries = await revisionEntries(context, ledger, { job, range: { start: from, end: to } })
   const rest = isOver ? null : { ...ahead, at: Math.max(head, ahead.at), digest: '', isFalse: true, marks: [] }
   return { position: { ...position, published, ahead: rest }, entries }
@@ -71,7 +73,11 @@ async function compare({ root }: RootContext, ledger: Ledger, { job, position, a
   const marks = ahead.marks.filter((mark) => mark.end <= job.head.end)
   const truth: Truth = { differs: false, equalTo: ahead.at, boundary: published }
   let { digest } = ahead
-  for await (const { records } of archivedRecords(root, ledger, { source: job.source, start: ahead.at, end: job.head.end })) {
+  for await (const { records } of archivedRecords(root, ledger, {
+    source: job.source,
+    start: ahead.at,
+    end: job.head.end,
+  })) {
     for (const { end, raw } of records) {
       digest = foldRecord(digest, raw)
       while (marks[0] && end >= marks[0].end) {

@@ -12,7 +12,15 @@ import type { Worker } from './work.ts'
 
 const bytesMax = 512 * 1024 * 1024
 
-type Row = [path: string, size: number, mtimeNs: string, ino: string, unchangedMs: number, source: string, proven: number]
+type Row = [
+  path: string,
+  size: number,
+  mtimeNs: string,
+  ino: string,
+  unchangedMs: number,
+  source: string,
+  proven: number,
+]
 
 interface Catalog {
   v: 1
@@ -43,7 +51,10 @@ export async function loadCatalog(context: RootContext, worker: Worker): Promise
       entry.unchangedSinceMs = entry.changedMs = nowMs - Math.max(0, sinceMs + unchangedMs)
     }
   } catch (error) {
-    telemetry.notice('the catalog of the last pass cannot be read; the pass does without', { root: root.name, cause: String(error) })
+    telemetry.notice('the catalog of the last pass cannot be read; the pass does without', {
+      root: root.name,
+      cause: String(error),
+    })
   }
 }
 

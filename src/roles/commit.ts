@@ -36,9 +36,15 @@ export async function commit(store: Store, clock: Clock, creation: Creation): Pr
       await clock.delay(backoffMs[attempt] ?? 4000)
     }
     const object = await readBack(store, creation.key)
-    if (object) return creation.isOurs(object.body) ? { by: 'us', storedAtMs: object.storedAtMs } : { by: 'other', object }
+    if (object)
+      return creation.isOurs(object.body) ? { by: 'us', storedAtMs: object.storedAtMs } : { by: 'other', object }
   }
-  const facts = { operation: 'create', subject: creation.key, message: 'the outcome is unknown; it is tried again later', cause }
+  const facts = {
+    operation: 'create',
+    subject: creation.key,
+    message: 'the outcome is unknown; it is tried again later',
+    cause,
+  }
   throw new GleanerError('store-unreachable', facts)
 }
 

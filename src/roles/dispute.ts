@@ -45,13 +45,21 @@ export async function disputeOf(one: Visit, found: Found): Promise<Dispute> {
   }
   if (entry.doubt?.published !== position.published) entry.doubt = { sinceMs: one.nowMs, published: position.published }
   if (said === 'doubtful') return null
-  const other = await holderOf({ context, entries: parts.entries, fresh: one.fresh }, publishedCandidate(found.head, position), entry.path)
+  const other = await holderOf(
+    { context, entries: parts.entries, fresh: one.fresh },
+    publishedCandidate(found.head, position),
+    entry.path,
+  )
   return other === null ? null : { againMs: waitForOtherMs, other }
 }
 
 /** Whether the look reaches what was published last. */
 function isRead({ published, ahead }: Position, { ahead: file }: Found): boolean {
-  return file !== null && published - (ahead?.witness.length ?? 0) >= file.start && published <= file.start + file.bytes.length
+  return (
+    file !== null &&
+    published - (ahead?.witness.length ?? 0) >= file.start &&
+    published <= file.start + file.bytes.length
+  )
 }
 
 /** The source as it was published: its head is the position. */
@@ -60,7 +68,10 @@ function publishedCandidate(head: Mark, { published, ahead }: Position): ReturnT
   return { ...candidateOf(head), head: published, witness }
 }
 
-async function standingOrNull(one: Visit, source: string): ReturnType<NonNullable<Visit['parts']['publisher']>['standing']> {
+async function standingOrNull(
+  one: Visit,
+  source: string,
+): ReturnType<NonNullable<Visit['parts']['publisher']>['standing']> {
   try {
     return (await one.parts.publisher?.standing(source)) ?? null
   } catch (error) {

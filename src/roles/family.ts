@@ -53,8 +53,14 @@ async function holding(question: Question, candidate: Candidate, path: string): 
     if (!look.steady) return 'unknown'
     if (look.stat.size < candidate.head) return 'no'
     const hashes = new Map(probes.map((probe, index) => [`${probe.start}-${probe.end}`, look.probes[index] ?? null]))
-    const seen = { size: look.stat.size, beginning: look.beginning, hash: (start: number, end: number) => hashes.get(`${start}-${end}`) }
-    return judge({ ...candidate, prefix: null, earlier: [], heldElsewhere: false }, seen).verdict === 'same' ? look.stat.size : 'no'
+    const seen = {
+      size: look.stat.size,
+      beginning: look.beginning,
+      hash: (start: number, end: number) => hashes.get(`${start}-${end}`),
+    }
+    return judge({ ...candidate, prefix: null, earlier: [], heldElsewhere: false }, seen).verdict === 'same'
+      ? look.stat.size
+      : 'no'
   } catch (error) {
     if (isGleanerError(error, 'file-gone')) return 'unknown'
     if (isGleanerError(error, 'file-unreadable', 'file-not-regular', 'file-outside', 'file-torn')) return 'no'
@@ -67,9 +73,15 @@ async function membersOnDisk({ context }: Question, path: string): Promise<strin
   const { family: rules } = context.root
   const family = familyOf(path, rules)
   const home = directoryOf(family)
-  const directories = [directoryOf(path), home, ...rules.oldDirectories.map((old) => withoutSlash(home === '' ? old : `${home}/${old}`))]
+  const directories = [
+    directoryOf(path),
+    home,
+    ...rules.oldDirectories.map((old) => withoutSlash(home === '' ? old : `${home}/${old}`)),
+  ]
   const listings = await context.files.list([...new Set(directories)])
-  return listings.flatMap((listing) => listing.files.filter((file) => familyOf(file, rules) === family && context.root.includes(file)))
+  return listings.flatMap((listing) =>
+    listing.files.filter((file) => familyOf(file, rules) === family && context.root.includes(file)),
+  )
 }
 
 function directoryOf(path: string): string {

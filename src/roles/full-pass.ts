@@ -85,7 +85,9 @@ async function openEpoch(
   { feed, epoch, sizes }: { feed: Feed; epoch: Epoch; sizes: Map<string, number> },
 ): Promise<boolean> {
   const { root } = context
-  const unresolved = [...sizes.keys()].map((path) => worker.entries.get(path)).filter((entry) => entry?.stat && entry.source === null && !entry.quiet)
+  const unresolved = [...sizes.keys()]
+    .map((path) => worker.entries.get(path))
+    .filter((entry) => entry?.stat && entry.source === null && !entry.quiet)
   if (unresolved.length > 0) return false
   for (const [path, size] of sizes) {
     const entry = worker.entries.get(path)
@@ -114,7 +116,8 @@ async function proveRest(context: RootContext, worker: Worker): Promise<void> {
   const { feed, root } = context
   const { prover, ledger } = worker
   const held = new Map<string, Entry>()
-  for (const entry of worker.entries.all()) if (entry.source !== null && prover.provenTo(entry.source) < entry.archived) held.set(entry.source, entry)
+  for (const entry of worker.entries.all())
+    if (entry.source !== null && prover.provenTo(entry.source) < entry.archived) held.set(entry.source, entry)
   const sources = [...held.keys()]
   for (let at = 0; at < sources.length; at += 1000) {
     const some = sources.slice(at, at + 1000)
@@ -141,7 +144,10 @@ export async function reachOf(context: Pick<RootContext, 'root' | 'store'>, byMs
   const sources = new Map<string, Reach>()
   const prefix = segmentPrefix(context.root.name)
   for (let after: string | undefined; ; ) {
-    const { objects, more } = await context.store.list(prefix, after === undefined ? { limit: page } : { after, limit: page })
+    const { objects, more } = await context.store.list(
+      prefix,
+      after === undefined ? { limit: page } : { after, limit: page },
+    )
     for (const listed of objects) {
       const source = parseSegmentKey(listed.key)?.source
       if (!source) continue
@@ -164,7 +170,10 @@ async function sweep(
   let complete = true
   for (let at = 0; at < reaches.length; at += 1000) {
     const some = reaches.slice(at, at + 1000)
-    const texts = await feed.positions(root.name, some.map(([source]) => source))
+    const texts = await feed.positions(
+      root.name,
+      some.map(([source]) => source),
+    )
     for (const [index, [source, { last, stored }]] of some.entries()) {
       const text = texts[index] ?? null
       worker.publisher?.heard(source, text)
@@ -178,7 +187,8 @@ async function sweep(
       else if (position && text !== null && isAt(position, end)) drops.push({ source, position: text })
     }
   }
-  if (raiseTo !== null && complete) await feed.raiseFloor(root.name, { id: epoch.id, from: epoch.floorMs, to: raiseTo, drops })
+  if (raiseTo !== null && complete)
+    await feed.raiseFloor(root.name, { id: epoch.id, from: epoch.floorMs, to: raiseTo, drops })
 }
 
 /** Whether the floor would say the same. */

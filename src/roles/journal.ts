@@ -53,7 +53,11 @@ export function openJournal(context: RootContext): Journal {
 
   const create = async (id: string, body: object): Promise<boolean> => {
     const bytes = Buffer.from(`${JSON.stringify(body)}\n`)
-    const committed = await commit(store, clock, { key: journalKey(root.name, id), body: bytes, isOurs: (there) => there.equals(bytes) })
+    const committed = await commit(store, clock, {
+      key: journalKey(root.name, id),
+      body: bytes,
+      isOurs: (there) => there.equals(bytes),
+    })
     return committed.by === 'us'
   }
 
@@ -77,14 +81,25 @@ export function openJournal(context: RootContext): Journal {
     },
     async pass(facts) {
       const from = formatRfc3339(Math.floor(facts.from))
-      const body = { v: 1, kind: 'pass', root: root.name, node, ...facts, from, to: formatRfc3339(Math.floor(facts.to)) }
+      const body = {
+        v: 1,
+        kind: 'pass',
+        root: root.name,
+        node,
+        ...facts,
+        from,
+        to: formatRfc3339(Math.floor(facts.to)),
+      }
       await create(`pass-${from.replaceAll(':', '')}-${sha256(node).slice(0, 8)}`, body)
     },
   }
 }
 
 /** All anomalies of a root, each with whether it was acknowledged. */
-export async function anomaliesOf(store: Store, root: string): Promise<(JournalEntry & { acknowledged: string | null })[]> {
+export async function anomaliesOf(
+  store: Store,
+  root: string,
+): Promise<(JournalEntry & { acknowledged: string | null })[]> {
   const prefix = journalKey(root, '').replace(/\.json$/, '')
   const keys = (await listAll(store, prefix)).map(({ key }) => key.slice(prefix.length))
   const wanted = keys.filter((key) => !key.startsWith('pass-') && key.endsWith('.json') && !key.endsWith('.ack.json'))
@@ -103,9 +118,14 @@ export async function anomaliesOf(store: Store, root: string): Promise<(JournalE
 }
 
 /** Acknowledges one anomaly; throws `not-found` if there is none with this id. Doing it twice changes nothing. */
-export async function acknowledge(store: Store, root: string, ack: { id: string; reason: string; node: string }): Promise<void> {
+export async function acknowledge(
+  store: Store,
+  root: string,
+  ack: { id: string; reason: string; node: string },
+): Promise<void> {
   const facts = { operation: 'acknowledge', subject: ack.id, message: `root ${root} has no such anomaly` }
-  if (!/^[a-z]+-[0-9a-f]{16}$/.test(ack.id) || !(await store.get(journalKey(root, ack.id)))) throw new GleanerError('not-found', facts)
+  if (!/^[a-z]+-[0-9a-f]{16}$/.test(ack.id) || !(await store.get(journalKey(root, ack.id))))
+    throw new GleanerError('not-found', facts)
   const at = formatRfc3339(Math.floor(await store.nowMs()))
   const body = Buffer.from(`${JSON.stringify({ v: 1, ...ack, at })}\n`)
   await store.create(journalKey(root, `${ack.id}.ack`), body)

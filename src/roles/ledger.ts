@@ -80,126 +80,139 @@ export interface Piece {
   last: boolean
 }
 
+/** What the ledger remembers of the store. */
+interface Known {
+  store: Store
+  root: string
+  /** The last segment of each source. */
+  heads: LruMap<string, Mark>
+  headers: LruMap<string, Mark>
+}
+
 export function openLedger(store: Store, root: string): Ledger {
-  const heads = new LruMap<string, Mark>(200_000)
-  const headers = new LruMap<string, Mark>(20_000)
-  const prefix = segmentPrefix(root)
-
-  const learn = (mark: Mark): void => {
-    const before = heads.get(mark.source)
-    if (!before || before.end <= mark.end) heads.set(mark.source, mark)
-  }
-
-  const header = async (key: string, storedAtMs: number): Promise<Mark> => {
-    const cached = headers.get(key)
-    if (cached) return cached
-    const mark = markOf(await fetchHeader(store, key), key, storedAtMs)
-    headers.set(key, mark)
-    return mark
-  }
-
-  const lastOf = async (listed: Listed[]): Promise<Mark | null> => {
-    const object = listed.at(-1)
-    if (!object) return null
-    const mark = await header(object.key, object.storedAtMs)
-    learn(mark)
-    return mark
-  }
-
-  const segmentsFrom = (source: string, from: number): Promise<Listed[]> =>
-    listAll(store, `${prefix}${source}/`, from > 0 ? segmentKey(root, source, from - 1) : undefined)
-
-  /** List from size − 64 MiB, then gallop backwards: a source's last segment starts within 64 MiB of its end. */
-  const last = async (source: string, sizeHint = 0): Promise<Mark | null> => {
-    for (let back = segmentBytesMax; ; back *= 8) {
-      const from = Math.max(0, Math.max(sizeHint, heads.get(source)?.end ?? 0) - back)
-      const mark = await lastOf(await segmentsFrom(source, from))
-      if (mark || from === 0) return mark
-    }
-  }
-
-  const candidates: Ledger['candidates'] = async (c0, { fresh, sizeHint }) => {
-    if (!fresh) return knownCandidates(heads, c0)
-    const marks: Mark[] = []
-    for (let n = 0; ; n++) {
-      const mark = await last(sourceId(c0, n), sizeHint)
-      if (!mark) return marks
-      marks.push(mark)
-    }
-  }
-
-  const revisions: Ledger['revisions'] = async (source) => {
-    const listed = await listAll(store, revisionPrefix(root, source))
-    return listed.flatMap(({ key }) => {
-      const match = /\/(\d{16})-(\d+)\.zst$/.exec(key)
-      return match ? [{ key, start: Number(match[1]), n: Number(match[2]) }] : []
-    })
-  }
-
-  const earlierWitnesses = async (source: string): Promise<Witness[]> => {
-    const head = heads.get(source) ?? (await last(source))
-    if (!head) return []
-    const recent = await segmentsFrom(source, Math.max(0, head.start - 4 * segmentBytesMax))
-    const keys = [...recent.slice(-earlierMax), ...(await revisions(source)).slice(-earlierMax).map(({ key }) => ({ key, storedAtMs: 0 }))]
-    const marks = await Promise.all(keys.map(({ key, storedAtMs }) => header(key, storedAtMs)))
-    return marks.map((mark) => mark.witness).sort((a, b) => b.end - a.end)
-  }
-
-  async function* read(source: string, range: { start: number; end: number }): AsyncGenerator<Piece> {
-    if (range.end <= range.start) return
-    let at = range.start
-    for (const listed of await segmentsFrom(source, Math.max(0, range.start - segmentBytesMax))) {
-      const start = parseSegmentKey(listed.key)?.start ?? 0
-      if (start >= range.end) break
-      const mark = await header(listed.key, listed.storedAtMs)
-      if (mark.end <= at) continue
-      if (start > at) throw missing(root, source, at)
-      const object = await fetchWhole(store, listed.key)
-      for (const piece of framesOf(object.body, listed.key, { start: at, end: range.end })) {
-        const from = Math.max(at, piece.offset)
-        const to = Math.min(range.end, piece.offset + piece.bytes.length)
-        yield { offset: from, bytes: piece.bytes.subarray(from - piece.offset, to - piece.offset), mark, last: to === mark.end }
-        at = to
-      }
-    }
-    if (at < range.end) throw missing(root, source, at)
-  }
-
-  const prefixOf = async (source: string, size: number): Promise<Prefix> => {
-    const listed = await segmentsFrom(source, Math.max(0, size - segmentBytesMax))
-    const marks: Mark[] = []
-    for (const { key, storedAtMs } of listed.filter((one) => (parseSegmentKey(one.key)?.start ?? 0) <= size)) {
-      marks.push(await header(key, storedAtMs))
-    }
-    const fits = marks.filter((mark) => mark.end <= size).at(-1)
-    const start = fits?.end ?? 0
-    const hash = createHash('sha256')
-    for await (const piece of read(source, { start, end: size })) hash.update(piece.bytes)
-    const beginning: Buffer[] = []
-    for await (const piece of read(source, { start: 0, end: Math.min(beginningBytes, size) })) beginning.push(piece.bytes)
-    return {
-      size,
-      start,
-      sha256: hash.digest('hex'),
-      witness: fits?.witness ?? null,
-      beginning: sha256(Buffer.concat(beginning)),
-    }
-  }
-
+  const known: Known = { store, root, heads: new LruMap(200_000), headers: new LruMap(20_000) }
   return {
-    candidates,
-    known: (source) => heads.get(source) ?? null,
-    last,
-    learn,
-    forget(c0) {
-      for (const mark of knownCandidates(heads, c0)) heads.delete(mark.source)
+    async candidates(c0, { fresh, sizeHint }) {
+      if (!fresh) return knownCandidates(known, c0)
+      const marks: Mark[] = []
+      for (let n = 0; ; n++) {
+        const mark = await lastSegment(known, sourceId(c0, n), sizeHint)
+        if (!mark) return marks
+        marks.push(mark)
+      }
     },
-    segmentsFrom,
-    header,
-    earlierWitnesses,
-    prefix: prefixOf,
-    read,
-    revisions,
+    known: (source) => known.heads.get(source) ?? null,
+    last: (source, sizeHint = 0) => lastSegment(known, source, sizeHint),
+    learn: (mark) => learn(known, mark),
+    forget(c0) {
+      for (const mark of knownCandidates(known, c0)) known.heads.delete(mark.source)
+    },
+    segmentsFrom: (source, from) => segmentsFrom(known, source, from),
+    header: (key, storedAtMs) => headerOf(known, key, storedAtMs),
+    earlierWitnesses: (source) => earlierWitnesses(known, source),
+    prefix: (source, size) => prefixOf(known, source, size),
+    read: (source, range) => read(known, source, range),
+    revisions: (source) => revisionsOf(known, source),
+  }
+}
+
+function learn({ heads }: Known, mark: Mark): void {
+  const before = heads.get(mark.source)
+  if (!before || before.end <= mark.end) heads.set(mark.source, mark)
+}
+
+async function headerOf({ store, headers }: Known, key: string, storedAtMs: number): Promise<Mark> {
+  const cached = headers.get(key)
+  if (cached) return cached
+  const mark = markOf(await fetchHeader(store, key), key, storedAtMs)
+  headers.set(key, mark)
+  return mark
+}
+
+function segmentsFrom({ store, root }: Known, source: string, from: number): Promise<Listed[]> {
+  return listAll(store, `${segmentPrefix(root)}${source}/`, from > 0 ? segmentKey(root, source, from - 1) : undefined)
+}
+
+/** List from size − 64 MiB, then gallop backwards: a source's last segment starts within 64 MiB of its end. */
+async function lastSegment(known: Known, source: string, sizeHint: number): Promise<Mark | null> {
+  const near = Math.max(sizeHint, known.heads.get(source)?.end ?? 0)
+  for (let back = segmentBytesMax; ; back *= 8) {
+    const from = Math.max(0, near - back)
+    const object = (await segmentsFrom(known, source, from)).at(-1)
+    if (object) {
+      const mark = await headerOf(known, object.key, object.storedAtMs)
+      learn(known, mark)
+      return mark
+    }
+    if (from === 0) return null
+  }
+}
+
+async function revisionsOf(
+  { store, root }: Known,
+  source: string,
+): Promise<{ key: string; start: number; n: number }[]> {
+  const listed = await listAll(store, revisionPrefix(root, source))
+  return listed.flatMap(({ key }) => {
+    const match = /\/(\d{16})-(\d+)\.zst$/.exec(key)
+    return match ? [{ key, start: Number(match[1]), n: Number(match[2]) }] : []
+  })
+}
+
+async function earlierWitnesses(known: Known, source: string): Promise<Witness[]> {
+  const head = known.heads.get(source) ?? (await lastSegment(known, source, 0))
+  if (!head) return []
+  const recent = await segmentsFrom(known, source, Math.max(0, head.start - 4 * segmentBytesMax))
+  const revisions = (await revisionsOf(known, source)).map(({ key }) => ({ key, storedAtMs: 0 }))
+  const objects = [...recent.slice(-earlierMax), ...revisions.slice(-earlierMax)]
+  const marks = await Promise.all(objects.map(({ key, storedAtMs }) => headerOf(known, key, storedAtMs)))
+  return marks.map((mark) => mark.witness).sort((a, b) => b.end - a.end)
+}
+
+async function* read(known: Known, source: string, range: { start: number; end: number }): AsyncGenerator<Piece> {
+  if (range.end <= range.start) return
+  let at = range.start
+  for (const listed of await segmentsFrom(known, source, Math.max(0, range.start - segmentBytesMax))) {
+    const start = parseSegmentKey(listed.key)?.start ?? 0
+    if (start >= range.end) break
+    const mark = await headerOf(known, listed.key, listed.storedAtMs)
+    if (mark.end <= at) continue
+    if (start > at) throw missing(known.root, source, at)
+    const object = await fetchWhole(known.store, listed.key)
+    for (const piece of framesOf(object.body, listed.key, { start: at, end: range.end })) {
+      const from = Math.max(at, piece.offset)
+      const to = Math.min(range.end, piece.offset + piece.bytes.length)
+      yield {
+        offset: from,
+        bytes: piece.bytes.subarray(from - piece.offset, to - piece.offset),
+        mark,
+        last: to === mark.end,
+      }
+      at = to
+    }
+  }
+  if (at < range.end) throw missing(known.root, source, at)
+}
+
+async function prefixOf(known: Known, source: string, size: number): Promise<Prefix> {
+  const listed = await segmentsFrom(known, source, Math.max(0, size - segmentBytesMax))
+  const marks: Mark[] = []
+  for (const { key, storedAtMs } of listed.filter((one) => (parseSegmentKey(one.key)?.start ?? 0) <= size)) {
+    marks.push(await headerOf(known, key, storedAtMs))
+  }
+  const fits = marks.filter((mark) => mark.end <= size).at(-1)
+  const start = fits?.end ?? 0
+  const hash = createHash('sha256')
+  for await (const piece of read(known, source, { start, end: size })) hash.update(piece.bytes)
+  const beginning: Buffer[] = []
+  for await (const piece of read(known, source, { start: 0, end: Math.min(beginningBytes, size) }))
+    beginning.push(piece.bytes)
+  return {
+    size,
+    start,
+    sha256: hash.digest('hex'),
+    witness: fits?.witness ?? null,
+    beginning: sha256(Buffer.concat(beginning)),
   }
 }
 
@@ -219,10 +232,25 @@ export function candidateOf(mark: Mark): Candidate {
 export function markOf(header: SegmentHeader, key: string, storedAtMs: number): Mark {
   const { source, start, end, lines, sha256: hash, chain, beginning, tail, path, family, writeId } = header
   const witness = { ...header.witness, end }
-  return { key, source, start, end, lines, sha256: hash, chain, witness, beginning, tail, path, family, writeId, storedAtMs }
+  return {
+    key,
+    source,
+    start,
+    end,
+    lines,
+    sha256: hash,
+    chain,
+    witness,
+    beginning,
+    tail,
+    path,
+    family,
+    writeId,
+    storedAtMs,
+  }
 }
 
-function knownCandidates(heads: LruMap<string, Mark>, c0: string): Mark[] {
+function knownCandidates({ heads }: Known, c0: string): Mark[] {
   const marks: Mark[] = []
   for (let n = 0; ; n++) {
     const mark = heads.get(sourceId(c0, n))

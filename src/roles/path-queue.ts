@@ -25,9 +25,9 @@ export interface PathQueue<W> {
 export interface QueueParts<W> {
   clock: Clock
   atOnce: number
-  merge(one: W, other: W): W
+  merge: (one: W, other: W) => W
   /** Gives when it comes back: 0: at once, ms, or null. Never rejects. */
-  run(path: string, work: W): Promise<number | null>
+  run: (path: string, work: W) => Promise<number | null>
 }
 
 interface Waiter {
@@ -44,18 +44,9 @@ export function openPathQueue<W>({ clock, atOnce, merge, run }: QueueParts<W>): 
   let waiters: Waiter[] = []
   const dueInMs = (path: string): number => (timers.get(path) ?? Number.POSITIVE_INFINITY) - clock.monotonicMs()
 
-  /** Of each waiter: the path is done when nothing is left for soon, or after some runs. */
   const tell = (path: string, againMs: number | null): void => {
-    if (againMs === 0) return
-    for (const { paths, withinMs } of waiters) {
-      const left = paths.get(path)
-      if (left === undefined) continue
-      if (left > 1 && (waiting.has(path) || dueInMs(path) <= withinMs)) paths.set(path, left - 1)
-      else paths.delete(path)
-    }
-    const ready = waiters.filter((waiter) => waiter.paths.size === 0)
-    if (ready.length > 0) waiters = waiters.filter((waiter) => waiter.paths.size > 0)
-    for (const waiter of ready) waiter.resolve()
+    if (againMs !== 0)
+      waiters = stillWaiting(waiters, path, (withinMs) => waiting.has(path) || dueInMs(path) <= withinMs)
   }
 
   const start = async (path: string, work: W): Promise<void> => {
@@ -106,4 +97,16 @@ export function openPathQueue<W>({ clock, atOnce, merge, run }: QueueParts<W>): 
       return waiting.size + running.size
     },
   }
+}
+
+/** A waiter's path is done when nothing is left for soon, or after some runs. Gives the waiters that still wait. */
+function stillWaiting(waiters: Waiter[], path: string, isDue: (withinMs: number) => boolean): Waiter[] {
+  for (const { paths, withinMs } of waiters) {
+    const left = paths.get(path)
+    if (left === undefined) continue
+    if (left > 1 && isDue(withinMs)) paths.set(path, left - 1)
+    else paths.delete(path)
+  }
+  for (const waiter of waiters) if (waiter.paths.size === 0) waiter.resolve()
+  return waiters.filter((waiter) => waiter.paths.size > 0)
 }

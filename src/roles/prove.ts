@@ -88,7 +88,13 @@ export function openProver(context: RootContext, parts: ProverParts): Prover {
         const notBeforeMs = clock.monotonicMs() + (atOnce ? 0 : root.settle.tailMs)
         const before = jobs.get(mark.key)
         if (before && before.notBeforeMs <= notBeforeMs) continue
-        jobs.set(mark.key, { mark, path, notBeforeMs, differed: before?.differed ?? null, attempts: before?.attempts ?? 0 })
+        jobs.set(mark.key, {
+          mark,
+          path,
+          notBeforeMs,
+          differed: before?.differed ?? null,
+          attempts: before?.attempts ?? 0,
+        })
       }
     },
     provenTo: (source) => proofs.get(source) ?? 0,
@@ -164,11 +170,22 @@ async function proven(context: RootContext, parts: ProverParts & Proofs, mark: M
 }
 
 /** What the file holds in an archived range is kept as well. Others may be doing the same: equal bytes make one revision. */
-async function revise(context: RootContext, parts: ProverParts & Proofs, { job, path }: { job: Job; path: string }): Promise<Outcome> {
+async function revise(
+  context: RootContext,
+  parts: ProverParts & Proofs,
+  { job, path }: { job: Job; path: string },
+): Promise<Outcome> {
   const { mark } = job
   const look = await lookOrNull(context, path, {
     ...lookRequest({ probes: [], fresh: parts.remote() }),
-    read: { start: mark.start, end: mark.end, as: 'segment', lineBytesMax: context.root.limits.lineBytesMax, tail: true, stopAtNul: false },
+    read: {
+      start: mark.start,
+      end: mark.end,
+      as: 'segment',
+      lineBytesMax: context.root.limits.lineBytesMax,
+      tail: true,
+      stopAtNul: false,
+    },
   })
   const body = look?.segment
   if (!look?.steady || !body || body.end !== mark.end || body.sha256 !== job.differed) return 'again'
@@ -197,7 +214,11 @@ async function keepRevision(
     const key = revisionKey(root.name, mark.source, { start: mark.start, n })
     const header = revisionHeader(context, { mark, path, body })
     const object = buildSegment(header, body.frames, body.table)
-    const committed = await commit(store, clock, { key, body: object, isOurs: (there) => readHeader(there, key)?.writeId === header.writeId })
+    const committed = await commit(store, clock, {
+      key,
+      body: object,
+      isOurs: (there) => readHeader(there, key)?.writeId === header.writeId,
+    })
     if (committed.by === 'us') return n
     const there = markOf(readHeader(committed.object.body, key) as SegmentHeader, key, committed.object.storedAtMs)
     if (there.sha256 === body.sha256) return n
@@ -205,7 +226,10 @@ async function keepRevision(
   return null
 }
 
-function revisionHeader(context: RootContext, { mark, path, body }: { mark: Mark; path: string; body: SegmentBody }): SegmentHeader {
+function revisionHeader(
+  context: RootContext,
+  { mark, path, body }: { mark: Mark; path: string; body: SegmentBody },
+): SegmentHeader {
   const { root, node, clock } = context
   return {
     v: 1,
@@ -232,12 +256,18 @@ function revisionHeader(context: RootContext, { mark, path, body }: { mark: Mark
 }
 
 /** A file that is gone or unreadable proves nothing and fails nothing. */
-async function lookOrNull(context: RootContext, path: string, request: Parameters<RootContext['files']['look']>[1]): Promise<Look | null> {
+async function lookOrNull(
+  context: RootContext,
+  path: string,
+  request: Parameters<RootContext['files']['look']>[1],
+): Promise<Look | null> {
   try {
     return await context.files.look(path, request)
   } catch (error) {
-    if (isGleanerError(error, 'file-gone', 'file-unreadable', 'file-torn', 'file-not-regular', 'file-outside', 'file-io')) return null
+    if (
+      isGleanerError(error, 'file-gone', 'file-unreadable', 'file-torn', 'file-not-regular', 'file-outside', 'file-io')
+    )
+      return null
     throw error
   }
 }
-

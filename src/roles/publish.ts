@@ -66,87 +66,113 @@ interface Step {
   framed: Framed[]
 }
 
-export function openPublisher(context: RootContext, parts: { feed: Feed; ledger: Ledger; epochs: EpochKeeper }): Publisher {
-  const { root } = context
+export function openPublisher(
+  context: RootContext,
+  parts: { feed: Feed; ledger: Ledger; epochs: EpochKeeper },
+): Publisher {
   const { feed, ledger, epochs } = parts
-  const texts = new LruMap<string, string>(100_000)
-
-  const effective = async (source: string, epoch: Epoch, text: string | null): Promise<Position> => {
-    const position = text === null ? null : decodePosition(text)
-    if (position) return position
-    const end = await endStoredBy(ledger, source, epoch.floorMs)
-    return { published: end, announced: end, ahead: null }
-  }
-
-  const fetch = async (source: string): Promise<string | null> => {
-    const [text] = await feed.positions(root.name, [source])
-    if (text) texts.set(source, text)
-    else texts.delete(source)
-    return text ?? null
-  }
-
-  /** One compare-and-set. */
-  const commit = async (source: string, epoch: Epoch, { expected, step }: { expected: string | null; step: Step }): Promise<string | null | 'stale'> => {
-    const next = encodePosition(step.next)
-    const { entries, announcements } = step
-    const answer = await feed.publish(root.name, { epoch: epoch.id, floorMs: epoch.floorMs, source, expected, next, entries, announcements })
-    if (answer.outcome === 'stale') {
-      epochs.forget()
-      texts.delete(source)
-      return 'stale'
-    }
-    const stands = answer.outcome === 'published' ? next : answer.position
-    if (stands === null) texts.delete(source)
-    else texts.set(source, stands)
-    if (answer.outcome === 'published') tell(context, source, step)
-    return stands
-  }
+  const texts = openTexts(feed, context.root.name)
 
   const publish: Publisher['publish'] = async (job) => {
     let epoch = await epochs.current()
     let lost = 0
-    let expected = texts.get(job.source) ?? (await fetch(job.source))
+    let expected = texts.get(job.source) ?? (await texts.fetch(job.source))
     for (;;) {
       if (epoch.state !== 'open') {
         epochs.forget()
         return null
       }
-      const before = await effective(job.source, epoch, expected)
+      const before = await effective(ledger, { source: job.source, epoch, text: expected })
       const step = await nextStep(context, ledger, { job, before })
       if (step === null) return before
-      const stands = await commit(job.source, epoch, { expected, step })
-      if (stands === 'stale') {
-        epoch = await epochs.current()
-        expected = await fetch(job.source)
-      } else expected = stands
-      if (stands !== encodePosition(step.next) && ++lost > contentionMax) return before
+      const outcome = await compareAndSet(context, { ...parts, texts }, { source: job.source, epoch, expected, step })
+      if (outcome === 'stale') epoch = await epochs.current()
+      expected = outcome === 'stale' ? await texts.fetch(job.source) : outcome.stands
+      if (expected !== encodePosition(step.next) && ++lost > contentionMax) return before
     }
   }
 
   return {
     cached: (source) => decodePosition(texts.get(source) ?? ''),
-    heard(source, text) {
-      if (text === null) texts.delete(source)
-      else texts.set(source, text)
-    },
-    standing: async (source) => decodePosition(texts.get(source) ?? (await fetch(source)) ?? ''),
+    heard: (source, text) => texts.set(source, text),
+    standing: async (source) => decodePosition(texts.get(source) ?? (await texts.fetch(source)) ?? ''),
     publish,
     async announceRevision(job) {
+      const { source } = job
       for (let attempt = 0; attempt < contentionMax; attempt++) {
         const epoch = await epochs.current()
         if (epoch.state !== 'open') return
-        const expected = await fetch(job.source)
-        const next = await effective(job.source, epoch, expected)
+        const expected = await texts.fetch(source)
+        const next = await effective(ledger, { source, epoch, text: expected })
         const step: Step = { next, entries: [revisionEntry(context.root, job)], announcements: [], framed: [] }
-        const stands = await commit(job.source, epoch, { expected, step })
-        if (stands === encodePosition(next)) return
+        const outcome = await compareAndSet(context, { ...parts, texts }, { source, epoch, expected, step })
+        if (outcome !== 'stale' && outcome.stands === encodePosition(next)) return
       }
     },
   }
 }
 
+/** Positions as last heard of. */
+interface Texts {
+  get(source: string): string | undefined
+  set(source: string, text: string | null): void
+  fetch(source: string): Promise<string | null>
+}
+
+function openTexts(feed: Feed, root: string): Texts {
+  const texts = new LruMap<string, string>(100_000)
+  const set: Texts['set'] = (source, text) => {
+    if (text === null) texts.delete(source)
+    else texts.set(source, text)
+  }
+  return {
+    get: (source) => texts.get(source),
+    set,
+    async fetch(source) {
+      const [text = null] = await feed.positions(root, [source])
+      set(source, text)
+      return text
+    },
+  }
+}
+
+/** The position that a text, or none, stands for. */
+async function effective(
+  ledger: Ledger,
+  { source, epoch, text }: { source: string; epoch: Epoch; text: string | null },
+): Promise<Position> {
+  const position = text === null ? null : decodePosition(text)
+  if (position) return position
+  const end = await endStoredBy(ledger, source, epoch.floorMs)
+  return { published: end, announced: end, ahead: null }
+}
+
+async function compareAndSet(
+  context: RootContext,
+  { feed, epochs, texts }: { feed: Feed; epochs: EpochKeeper; texts: Texts },
+  { source, epoch, expected, step }: { source: string; epoch: Epoch; expected: string | null; step: Step },
+): Promise<{ stands: string | null } | 'stale'> {
+  const next = encodePosition(step.next)
+  const { entries, announcements } = step
+  const batch = { epoch: epoch.id, floorMs: epoch.floorMs, source, expected, next, entries, announcements }
+  const answer = await feed.publish(context.root.name, batch)
+  if (answer.outcome === 'stale') {
+    epochs.forget()
+    texts.set(source, null)
+    return 'stale'
+  }
+  if (answer.outcome === 'published') tell(context, source, step)
+  const stands = answer.outcome === 'published' ? next : answer.position
+  texts.set(source, stands)
+  return { stands }
+}
+
 /** What to publish next from this position, or null: nothing. */
-async function nextStep(context: RootContext, ledger: Ledger, { job, before }: { job: PublishJob; before: Position }): Promise<Step | null> {
+async function nextStep(
+  context: RootContext,
+  ledger: Ledger,
+  { job, before }: { job: PublishJob; before: Position },
+): Promise<Step | null> {
   const settled = await settleAhead(context, ledger, { job, before })
   const announcing = await announcementsOf(ledger, job, before)
   const start: Step = {
@@ -157,15 +183,21 @@ async function nextStep(context: RootContext, ledger: Ledger, { job, before }: {
   }
   const from = start.next.published
   const archived = from < job.head.end
-  const framed = archived ? await framedFromArchive(context, ledger, { job, from }) : framedFromLook(context, job, start.next)
+  const framed = archived
+    ? await framedFromArchive(context, ledger, { job, from })
+    : framedFromLook(context, job, start.next)
   if (framed.length > 0) {
     start.framed = framed
     start.entries = [...start.entries, ...framed.map((one) => entryOf(context, job, one))]
     start.next = archived
       ? { ...start.next, published: (framed.at(-1) as Framed).end }
-      : publishedAhead(start.next, framed.map(({ end, raw }) => ({ end, bytes: raw })))
+      : publishedAhead(
+          start.next,
+          framed.map(({ end, raw }) => ({ end, bytes: raw })),
+        )
   }
-  const changed = start.entries.length > 0 || start.announcements.length > 0 || encodePosition(start.next) !== encodePosition(before)
+  const changed =
+    start.entries.length > 0 || start.announcements.length > 0 || encodePosition(start.next) !== encodePosition(before)
   return changed ? start : null
 }
 
@@ -181,9 +213,17 @@ function framedFromLook(context: RootContext, job: PublishJob, before: Position)
 }
 
 /** One batch of whole records from the archive. */
-async function framedFromArchive(context: RootContext, ledger: Ledger, { job, from }: { job: PublishJob; from: number }): Promise<Framed[]> {
+async function framedFromArchive(
+  context: RootContext,
+  ledger: Ledger,
+  { job, from }: { job: PublishJob; from: number },
+): Promise<Framed[]> {
   const framed: Framed[] = []
-  for await (const { records } of archivedRecords(context.root, ledger, { source: job.source, start: from, end: job.head.end })) {
+  for await (const { records } of archivedRecords(context.root, ledger, {
+    source: job.source,
+    start: from,
+    end: job.head.end,
+  })) {
     framed.push(...records)
     if ((framed.at(-1) as Framed).end - from >= batchBytesMax || framed.length >= batchRecordsMax) break
   }
@@ -193,12 +233,17 @@ async function framedFromArchive(context: RootContext, ledger: Ledger, { job, fr
 function firstBatch(records: Framed[]): Framed[] {
   let bytes = 0
   let count = 0
-  while (count < records.length && count < batchRecordsMax && (count === 0 || bytes < batchBytesMax)) bytes += records[count++]?.raw.length ?? 0
+  while (count < records.length && count < batchRecordsMax && (count === 0 || bytes < batchBytesMax))
+    bytes += records[count++]?.raw.length ?? 0
   return records.slice(0, count)
 }
 
 /** Segments that end beyond what is announced. */
-async function announcementsOf(ledger: Ledger, job: PublishJob, before: Position): Promise<{ announced: number; announcements: Record<string, string>[] }> {
+async function announcementsOf(
+  ledger: Ledger,
+  job: PublishJob,
+  before: Position,
+): Promise<{ announced: number; announcements: Record<string, string>[] }> {
   if (job.head.end <= before.announced) return { announced: before.announced, announcements: [] }
   const marks: Mark[] = []
   if (job.head.start === before.announced) marks.push(job.head)
@@ -207,13 +252,26 @@ async function announcementsOf(ledger: Ledger, job: PublishJob, before: Position
       marks.push(await ledger.header(listed.key, listed.storedAtMs))
     }
   }
-  const announcements = marks.map(({ source, start, end, key, sha256 }) => ({ v: '1', source, start: String(start), end: String(end), key, sha256 }))
+  const announcements = marks.map(({ source, start, end, key, sha256 }) => ({
+    v: '1',
+    source,
+    start: String(start),
+    end: String(end),
+    key,
+    sha256,
+  }))
   return { announced: marks.at(-1)?.end ?? before.announced, announcements }
 }
 
 function entryOf({ root }: RootContext, job: PublishJob, framed: Framed): Entry {
   const { source, path, family } = job
-  return recordEntry(root.format, framed, { source, path, family, rawBytesMax: root.feed.recordBytesMax, parse: root.parse })
+  return recordEntry(root.format, framed, {
+    source,
+    path,
+    family,
+    rawBytesMax: root.feed.recordBytesMax,
+    parse: root.parse,
+  })
 }
 
 /**

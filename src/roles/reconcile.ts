@@ -56,7 +56,7 @@ interface Pass {
   full: boolean
   remote: boolean
   nowMs: number
-  spend(calls: number): Promise<void>
+  spend: (calls: number) => Promise<void>
   report: PassReport
   /** Every file listed, with its size where this pass asked for it. */
   seen: Map<string, number>
@@ -69,43 +69,37 @@ export function openReconciler(context: RootContext, worker: Worker): Reconciler
   const holder = `${context.node}:${context.random().slice(0, 8)}`
   const policy = { everyMs: root.reconcile.everyMs, fullEveryMs: root.reconcile.fullEveryMs }
   const finishFullPass = openFullPass(context, worker)
-  let budget: Budget = openBudget(clock.monotonicMs(), root.reconcile.metadataPerSecondMax)
   let lastFullMs: number | null = null
   let lastPassMs: number | null = null
   let longestMs = 0
 
-  const spend = async (calls: number): Promise<void> => {
-    for (let left = calls; left > 0; ) {
-      const ask = { nowMs: clock.monotonicMs(), ratePerSecond: root.reconcile.metadataPerSecondMax, wanted: left }
-      const granted = takeTokens(budget, ask)
-      budget = granted.budget
-      left -= granted.taken
-      if (granted.waitMs > 0) await clock.delay(granted.waitMs)
-    }
-    telemetry.metadataCalls(root.name, calls)
-  }
+  const spend = openSpending(context)
 
   const pass: Reconciler['pass'] = async (options = {}) => {
     const report: PassReport = { ran: false, files: 0, bytes: 0, signalled: 0, unread: [] }
     const startMs = clock.monotonicMs()
-    try {
-      const mount = await context.files.mount()
-      worker.setRemote(root.remote ?? mount.remote)
-    } catch (error) {
-      if (!isGleanerError(error, 'root-unavailable', 'root-stalled')) throw error
-      telemetry.rootUp(root.name, false, error.message)
-      return report
-    }
+    if (!(await isMounted(context, worker))) return report
     if (!options.alone && !(await mayPass(context, holder))) return report
     const full = options.full ?? isFullDue(lastFullMs, startMs, policy)
-    const one: Pass = { context, worker, full, remote: worker.remote(), nowMs: startMs, spend, report, seen: new Map(), unread: report.unread }
+    const one: Pass = {
+      context,
+      worker,
+      full,
+      remote: worker.remote(),
+      nowMs: startMs,
+      spend,
+      report,
+      seen: new Map(),
+      unread: report.unread,
+    }
     if (lastPassMs === null) await loadCatalog(context, worker)
     const startedAt = await context.store.nowMs().catch(() => null)
     try {
       await walk(one)
       await context.files.mount()
       await dropMissing(one)
-      const isDone = !full || (await finishFullPass({ report, startedAt, sizes: one.seen, alone: options.alone ?? false }))
+      const isDone =
+        !full || (await finishFullPass({ report, startedAt, sizes: one.seen, alone: options.alone ?? false }))
       if (full) lastFullMs = isDone ? startMs : startMs - 0.9 * policy.fullEveryMs
     } catch (error) {
       if (!isGleanerError(error, 'root-unavailable', 'root-stalled')) throw error
@@ -129,6 +123,34 @@ export function openReconciler(context: RootContext, worker: Worker): Reconciler
     get lastPassMs() {
       return lastPassMs
     },
+  }
+}
+
+/** Waits until so many metadata calls may be made. */
+function openSpending({ root, clock, telemetry }: RootContext): (calls: number) => Promise<void> {
+  const ratePerSecond = root.reconcile.metadataPerSecondMax
+  let budget: Budget = openBudget(clock.monotonicMs(), ratePerSecond)
+  return async (calls) => {
+    for (let left = calls; left > 0; ) {
+      const granted = takeTokens(budget, { nowMs: clock.monotonicMs(), ratePerSecond, wanted: left })
+      budget = granted.budget
+      left -= granted.taken
+      if (granted.waitMs > 0) await clock.delay(granted.waitMs)
+    }
+    telemetry.metadataCalls(root.name, calls)
+  }
+}
+
+/** Learns what is mounted; false where the root does not answer. */
+async function isMounted({ root, files, telemetry }: RootContext, worker: Worker): Promise<boolean> {
+  try {
+    const mount = await files.mount()
+    worker.setRemote(root.remote ?? mount.remote)
+    return true
+  } catch (error) {
+    if (!isGleanerError(error, 'root-unavailable', 'root-stalled')) throw error
+    telemetry.rootUp(root.name, false, error.message)
+    return false
   }
 }
 
@@ -166,7 +188,11 @@ function isPathDue({ context, worker, nowMs, full }: Pass, path: string): boolea
   const entry = worker.entries.get(path)
   if (!entry?.stat || !entry.quiet || entry.revisitMs <= nowMs) return true
   const { everyMs, fullEveryMs } = context.root.reconcile
-  return isDue({ lastChangedMs: entry.changedMs, lastLookedMs: entry.lookedMs }, { nowMs, full }, { everyMs, fullEveryMs })
+  return isDue(
+    { lastChangedMs: entry.changedMs, lastLookedMs: entry.lookedMs },
+    { nowMs, full },
+    { everyMs, fullEveryMs },
+  )
 }
 
 /** Sizes against heads, heads against positions. */
@@ -191,7 +217,10 @@ async function compare(one: Pass, paths: string[]): Promise<void> {
   while (worker.busy > backlogMax) await context.clock.delay(20)
 }
 
-function isUnchanged(one: Pass, { stat, entry, published }: { stat: FileStat; entry: Entry | undefined; published: number | null }): boolean {
+function isUnchanged(
+  one: Pass,
+  { stat, entry, published }: { stat: FileStat; entry: Entry | undefined; published: number | null },
+): boolean {
   if (!entry?.stat) return false
   entry.missed = 0
   const same = isSameStat(entry.stat, stat)
@@ -207,7 +236,11 @@ function isUnchanged(one: Pass, { stat, entry, published }: { stat: FileStat; en
  * How far the source of each entry is published, by Redis; null where that cannot or need not be told. An absent position counts as
  * published up to the head if the head was stored by the floor, else as not published.
  */
-async function publishedOf(context: RootContext, worker: Worker, entries: (Entry | undefined)[]): Promise<(number | null)[]> {
+async function publishedOf(
+  context: RootContext,
+  worker: Worker,
+  entries: (Entry | undefined)[],
+): Promise<(number | null)[]> {
   const { feed, root } = context
   if (!feed || !worker.epochs) return []
   try {
@@ -235,7 +268,8 @@ async function publishedOf(context: RootContext, worker: Worker, entries: (Entry
 async function dropMissing(one: Pass): Promise<void> {
   const { worker, seen, unread } = one
   for (const entry of worker.entries.all()) {
-    if (seen.has(entry.path) || unread.some((directory) => directory === '' || entry.path.startsWith(`${directory}/`))) continue
+    if (seen.has(entry.path) || unread.some((directory) => directory === '' || entry.path.startsWith(`${directory}/`)))
+      continue
     entry.missed++
     if (entry.missed >= missesBeforeGone) await drop(one, entry)
   }
@@ -246,17 +280,24 @@ async function drop({ worker }: Pass, entry: Entry): Promise<void> {
   worker.entries.delete(path)
   if (source === null) {
     // Renamed before it could be resolved, or gone for good.
-    const isElsewhere = worker.entries.members(family).some((other) => worker.entries.get(other)?.stat?.ino === stat?.ino)
-    if (stat && stat.size > 0 && !isElsewhere) await tellVanished(worker, { source: '', path, archived: 0, seen: stat.size })
+    const isElsewhere = worker.entries
+      .members(family)
+      .some((other) => worker.entries.get(other)?.stat?.ino === stat?.ino)
+    if (stat && stat.size > 0 && !isElsewhere)
+      await tellVanished(worker, { source: '', path, archived: 0, seen: stat.size })
     return
   }
   if (worker.entries.holders(source).length > 0) return
   const head = await worker.ledger.last(source)
   if (head && worker.publisher) await worker.catchUp(source)
-  if (entry.seen > (head?.end ?? 0)) await tellVanished(worker, { source, path, archived: head?.end ?? 0, seen: entry.seen })
+  if (entry.seen > (head?.end ?? 0))
+    await tellVanished(worker, { source, path, archived: head?.end ?? 0, seen: entry.seen })
 }
 
-async function tellVanished(worker: Worker, gone: { source: string; path: string; archived: number; seen: number }): Promise<void> {
+async function tellVanished(
+  worker: Worker,
+  gone: { source: string; path: string; archived: number; seen: number },
+): Promise<void> {
   const { source, path, archived, seen } = gone
   const detail = `${seen} bytes were seen and ${archived} archived before its last file was gone`
   await worker.journal.record({ kind: 'vanished', source, path, start: archived, end: seen, detail })

@@ -122,7 +122,14 @@ async function turnsAwayAtHole(
   if (verdict.kind === 'behind') return false
   if (verdict.kind === 'same' && verdict.matched === verdict.evidence.candidates[0]?.witness) return false
   for (const { start, end } of probes) {
-    const read = { start, end: Math.min(end, start + frameBytesMax, size), as: 'bytes' as const, lineBytesMax: 0, tail: true, stopAtNul: false }
+    const read = {
+      start,
+      end: Math.min(end, start + frameBytesMax, size),
+      as: 'bytes' as const,
+      lineBytesMax: 0,
+      tail: true,
+      stopAtNul: false,
+    }
     const look = await context.files.look(options.path, lookRequest({ probes: [], read, fresh: options.fresh }))
     if (look.bytes?.includes(0)) return true
   }
@@ -148,12 +155,19 @@ function judgeAll(evidence: Evidence, probes: Range[], look: Look): Decided {
   }
   // A certain fit by the last witness needs nothing of the others with a shorter head.
   const chosen = choose(judged)
-  const settled = chosen?.verdict.verdict === 'same' && needs.every((need) => need.candidate.head <= chosen.candidate.head)
+  const settled =
+    chosen?.verdict.verdict === 'same' && needs.every((need) => need.candidate.head <= chosen.candidate.head)
   if (needs.length > 0 && !settled) return { kind: 'need', needs }
   const { c0 } = evidence
   if (chosen === null) return { kind: 'new', id: sourceId(c0, evidence.candidates.length), c0, evidence }
   if (chosen.verdict.verdict === 'same') {
-    return { kind: 'same', id: chosen.candidate.id, c0, matched: chosen.verdict.matched, evidence: { c0, candidates: [chosen.candidate] } }
+    return {
+      kind: 'same',
+      id: chosen.candidate.id,
+      c0,
+      matched: chosen.verdict.matched,
+      evidence: { c0, candidates: [chosen.candidate] },
+    }
   }
   return { kind: 'behind', id: chosen.candidate.id, c0, evidence }
 }
@@ -176,7 +190,11 @@ export function confirm(evidence: Evidence, probes: Range[], look: Look): 'same'
 }
 
 /** The content id of what a look saw, or null if it holds no complete record. */
-export function contentIdOf(context: RootContext, options: { path: string; whole: boolean }, look: Look): string | null {
+export function contentIdOf(
+  context: RootContext,
+  options: { path: string; whole: boolean },
+  look: Look,
+): string | null {
   const { root } = context
   const first = firstLine(look.beginning, root.header, options.whole && look.stat.size === look.beginning.length)
   if (first === null) return null
@@ -189,10 +207,18 @@ export function lookRequest(want: {
   read?: ReadRequest | null
   fresh: boolean
 }): LookRequest {
-  return { beginningBytes: want.beginning ?? beginningBytes, probes: want.probes, read: want.read ?? null, fresh: want.fresh }
+  return {
+    beginningBytes: want.beginning ?? beginningBytes,
+    probes: want.probes,
+    read: want.read ?? null,
+    fresh: want.fresh,
+  }
 }
 
-function seenBy(probes: Range[], look: Look): { size: number; beginning: Buffer; hash(start: number, end: number): string | null | undefined } {
+function seenBy(
+  probes: Range[],
+  look: Look,
+): { size: number; beginning: Buffer; hash(start: number, end: number): string | null | undefined } {
   const hashes = new Map(probes.map((probe, index) => [`${probe.start}-${probe.end}`, look.probes[index]]))
   return { size: look.stat.size, beginning: look.beginning, hash: (start, end) => hashes.get(`${start}-${end}`) }
 }

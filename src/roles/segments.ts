@@ -73,7 +73,8 @@ export async function archiveFile(
     const { body } = read
     if (read.confirmed !== (archived.head === null ? 'new' : 'same')) return { ...archived, outcome: 'unsteady' }
     archived.holeAt ??= body.nulAt
-    if (body.end === body.start) return { ...archived, outcome: body.nulAt !== null && request.stopAtNul ? 'hole' : 'done' }
+    if (body.end === body.start)
+      return { ...archived, outcome: body.nulAt !== null && request.stopAtNul ? 'hole' : 'done' }
     const header = headerOf(context, request, { ...read, head: archived.head })
     const after = { from: body.end, size: Number.MAX_SAFE_INTEGER, evidence: evidenceAfter(request, header) }
     const more = body.end < Math.min(request.end, read.look.stat.size) && body.tail !== 'incomplete'
@@ -89,7 +90,11 @@ export async function archiveFile(
   return archived
 }
 
-async function readSegment(context: RootContext, request: ArchiveRequest, place: { from: number; evidence: Evidence; size: number }): Promise<Reading> {
+async function readSegment(
+  context: RootContext,
+  request: ArchiveRequest,
+  place: { from: number; evidence: Evidence; size: number },
+): Promise<Reading> {
   const { root } = context
   const probes = probesOf(place.evidence, place.size)
   const isNew = place.evidence.candidates.at(0)?.id !== request.source
@@ -113,7 +118,11 @@ async function readSegment(context: RootContext, request: ArchiveRequest, place:
   return { look, body: look.segment as SegmentBody, confirmed: isOther ? 'no' : confirm(place.evidence, probes, look) }
 }
 
-function headerOf(context: RootContext, request: ArchiveRequest, { look, body, head }: Reading & { head: Mark | null }): SegmentHeader {
+function headerOf(
+  context: RootContext,
+  request: ArchiveRequest,
+  { look, body, head }: Reading & { head: Mark | null },
+): SegmentHeader {
   const { root, node } = context
   const previousChain = head?.chain ?? request.source
   const beginning = look.beginning.subarray(0, Math.min(beginningBytes, look.stat.size))
@@ -168,7 +177,11 @@ interface Storing {
 
 type Stored = { outcome: 'ours' | 'theirs'; mark: Mark } | { outcome: 'conflict' }
 
-async function store(context: RootContext, parts: { ledger: Ledger; inFlight: Throttle }, storing: Storing): Promise<Stored> {
+async function store(
+  context: RootContext,
+  parts: { ledger: Ledger; inFlight: Throttle },
+  storing: Storing,
+): Promise<Stored> {
   const { header, body } = storing
   const key = segmentKey(header.root, header.source, header.start)
   const object = buildSegment(header, body.frames, body.table)
@@ -182,17 +195,27 @@ async function store(context: RootContext, parts: { ledger: Ledger; inFlight: Th
   if (committed.by === 'us') {
     const mark = markOf(header, key, committed.storedAtMs)
     parts.ledger.learn(mark)
-    context.telemetry.archived(header.root, { source: header.source, start: header.start, end: header.end, lines: header.lines })
+    context.telemetry.archived(header.root, {
+      source: header.source,
+      start: header.start,
+      end: header.end,
+      lines: header.lines,
+    })
     return { outcome: 'ours', mark }
   }
   const theirs = markOf(readHeader(committed.object.body, key) as SegmentHeader, key, committed.object.storedAtMs)
   parts.ledger.learn(theirs)
-  if (await isEqual(context, storing, { theirs, object: committed.object.body })) return { outcome: 'theirs', mark: theirs }
+  if (await isEqual(context, storing, { theirs, object: committed.object.body }))
+    return { outcome: 'theirs', mark: theirs }
   return { outcome: 'conflict' }
 }
 
 /** Whether our bytes equal those of the segment that stands, over the shorter of both ranges. */
-async function isEqual(context: RootContext, { header, path, fresh }: Storing, { theirs, object }: { theirs: Mark; object: Buffer }): Promise<boolean> {
+async function isEqual(
+  context: RootContext,
+  { header, path, fresh }: Storing,
+  { theirs, object }: { theirs: Mark; object: Buffer },
+): Promise<boolean> {
   if (theirs.end === header.end) return theirs.sha256 === header.sha256
   if (theirs.end > header.end) {
     const hash = createHash('sha256')
@@ -201,6 +224,9 @@ async function isEqual(context: RootContext, { header, path, fresh }: Storing, {
     }
     return hash.digest('hex') === header.sha256
   }
-  const look = await context.files.look(path, lookRequest({ probes: [{ start: theirs.start, end: theirs.end }], fresh }))
+  const look = await context.files.look(
+    path,
+    lookRequest({ probes: [{ start: theirs.start, end: theirs.end }], fresh }),
+  )
   return look.steady && look.probes[0] === theirs.sha256
 }

@@ -2,6 +2,7 @@
 
 import { isActive } from '../core/family.ts'
 import { beginningBytes } from '../core/identity.ts'
+import { isGleanerError } from '../errors.ts'
 import type { Look } from '../ports/files.ts'
 import { isHeldElsewhere, sizeIfHolder } from './family.ts'
 import type { Mark } from './ledger.ts'
@@ -48,7 +49,14 @@ export async function behind(one: Visit, resolution: Extract<Resolution, { kind:
   entry.state = 'truncated'
   const size = entry.stat?.size ?? 0
   const detail = `archived up to ${head.end}, and no file of the family is longer than ${size} bytes now`
-  await parts.journal.record({ kind: 'truncated', source: resolution.id, path: entry.path, start: size, end: head.end, detail })
+  await parts.journal.record({
+    kind: 'truncated',
+    source: resolution.id,
+    path: entry.path,
+    start: size,
+    end: head.end,
+    detail,
+  })
   return quiet(one, null)
 }
 
@@ -56,7 +64,10 @@ export async function behind(one: Visit, resolution: Extract<Resolution, { kind:
  * On a root that other machines write, a new source needs two looks that agree, `settle.read` apart; and a path that had a source needs
  * `settle.tail`, unless another file holds that source now. Gives how long to wait still; 0: believed.
  */
-export async function untilBelieved(one: Visit, { look, evidence }: { look: Look; evidence: Evidence }): Promise<number> {
+export async function untilBelieved(
+  one: Visit,
+  { look, evidence }: { look: Look; evidence: Evidence },
+): Promise<number> {
   const { entry, context, parts } = one
   const { settle } = context.root
   if (!one.remote) return 0
@@ -73,7 +84,8 @@ export async function untilBelieved(one: Visit, { look, evidence }: { look: Look
   const beginning = look.beginning.subarray(0, beginningBytes)
   const before = entry.believing
   const length = Math.min(before?.beginning.length ?? 0, beginning.length)
-  const agrees = before !== null && length > 0 && before.beginning.subarray(0, length).equals(beginning.subarray(0, length))
+  const agrees =
+    before !== null && length > 0 && before.beginning.subarray(0, length).equals(beginning.subarray(0, length))
   if (!agrees) {
     entry.believing = { beginning: Buffer.from(beginning), atMs: one.nowMs }
     return Math.max(1, settle.readMs)
@@ -99,9 +111,33 @@ export async function tellRewritten(one: Visit, c0: string): Promise<void> {
   if (!head || entry.c0 !== c0 || (await isHeld(one, head))) return
   const detail = `the file no longer holds what was archived of it up to ${head.end}; it is archived again, whole, as a new source`
   // What was published of it beyond the archive will not be archived as that source any more.
-  const disowned = (await parts.publisher?.standing(head.source))?.published ?? null
-  await parts.publisher?.publish({ source: head.source, path: entry.path, family: entry.family, head, ahead: null, disowned })
-  await parts.journal.record({ kind: 'rewritten', source: head.source, path: entry.path, start: 0, end: head.end, detail })
+  await disown(one, head)
+  await parts.journal.record({
+    kind: 'rewritten',
+    source: head.source,
+    path: entry.path,
+    start: 0,
+    end: head.end,
+    detail,
+  })
+}
+
+async function disown({ entry, parts, context }: Visit, head: Mark): Promise<void> {
+  try {
+    const disowned = (await parts.publisher?.standing(head.source))?.published ?? null
+    await parts.publisher?.publish({
+      source: head.source,
+      path: entry.path,
+      family: entry.family,
+      head,
+      ahead: null,
+      disowned,
+    })
+  } catch (error) {
+    // A Redis that is away does not keep bytes from the archive.
+    if (!isGleanerError(error)) throw error
+    context.telemetry.trouble(error, { root: context.root.name, path: entry.path })
+  }
 }
 
 /**
@@ -115,7 +151,8 @@ export async function isEnded(one: Visit, found: { look: Look; head: Mark | null
     entry.state = 'final'
     return true
   }
-  if (!found.head || isActive(entry.path, root.family) || !isOlder(one, entry.unchangedSinceMs, root.settle.tailMs)) return false
+  if (!found.head || isActive(entry.path, root.family) || !isOlder(one, entry.unchangedSinceMs, root.settle.tailMs))
+    return false
   const question = { context, entries: parts.entries, fresh: one.fresh }
   const candidate = candidateOf(found.head)
   if ((await sizeIfHolder(question, candidate, entry.family)) !== null) return false

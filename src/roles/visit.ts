@@ -25,7 +25,17 @@ import type { Ledger, Mark } from './ledger.ts'
 import type { Publisher } from './publish.ts'
 import type { Evidence, Resolved } from './resolve.ts'
 import { confirm, evidenceOf, lookRequest, probesOf, resolve } from './resolve.ts'
-import { behind, isFinal, isOlder, quiet, settleMs, tellRewritten, untilBelieved, untilFinalMs, untilStrong } from './settling.ts'
+import {
+  behind,
+  isFinal,
+  isOlder,
+  quiet,
+  settleMs,
+  tellRewritten,
+  untilBelieved,
+  untilFinalMs,
+  untilStrong,
+} from './settling.ts'
 import type { Throttle } from './throttle.ts'
 
 export interface VisitParts {
@@ -111,7 +121,10 @@ async function identify(one: Visit): Promise<Resolved> {
 }
 
 /** One look at a source's file that also reads what may be published; null if it is not, or no longer, that source. */
-async function lookAt(one: Visit, { mark, c0, evidence }: { mark: Mark; c0: string; evidence: Evidence }): Promise<Found | null> {
+async function lookAt(
+  one: Visit,
+  { mark, c0, evidence }: { mark: Mark; c0: string; evidence: Evidence },
+): Promise<Found | null> {
   const { context, parts, entry, fresh } = one
   const probes = probesOf(evidence, Number.MAX_SAFE_INTEGER)
   const position = parts.publisher?.cached(mark.source) ?? null
@@ -153,7 +166,8 @@ function note(one: Visit, look: Look): void {
   entry.lookedMs = nowMs
   entry.missed = 0
   entry.aged = age(entry.aged, look.stat.size, { atMs: nowMs, settleMs: settleMs(one) })
-  if (entry.expected && (look.stat.size >= entry.expected.size || nowMs >= entry.expected.untilMs)) entry.expected = null
+  if (entry.expected && (look.stat.size >= entry.expected.size || nowMs >= entry.expected.untilMs))
+    entry.expected = null
 }
 
 async function act(one: Visit, { resolution, look }: Resolved): Promise<Visited> {

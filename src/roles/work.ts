@@ -102,7 +102,13 @@ export function openWorker(context: RootContext, shared: { inFlight: Throttle })
     queue.add(path, { local: options.local ?? false, size: size ?? 0, failures: 0, drain: false })
   }
   return {
-    ...{ entries, ledger, publisher, epochs, journal, prover, signal },
+    entries,
+    ledger,
+    publisher,
+    epochs,
+    journal,
+    prover,
+    signal,
     saw(by) {
       heard[by]++
       telemetry.change(root.name, by)
@@ -114,7 +120,8 @@ export function openWorker(context: RootContext, shared: { inFlight: Throttle })
     caughtUp: (withinMs) => queue.caughtUp(withinMs),
     async catchUp(source) {
       const head = await ledger.last(source)
-      if (head && publisher) await publisher.publish({ source, path: head.path, family: head.family, head, ahead: null, disowned: null })
+      if (head && publisher)
+        await publisher.publish({ source, path: head.path, family: head.family, head, ahead: null, disowned: null })
     },
     drain(on) {
       state.draining = on
@@ -140,7 +147,11 @@ function openWorking(context: RootContext, { inFlight }: { inFlight: Throttle })
   const paced = (bytes: number): Promise<void> => clock.delay((bytes / root.limits.proveBytesPerSecond) * 1000)
   const prover = openProver(context, { ledger, entries, journal, publisher, paced, remote: () => state.remote })
   const parts: VisitParts = {
-    ...{ ledger, entries, journal, publisher, inFlight },
+    ledger,
+    entries,
+    journal,
+    publisher,
+    inFlight,
     prove: (path, marks, options) => prover.add(path, marks, options),
     isProving: (source) => prover.isProving(source),
     visitFirst: (path) => working.queue.add(path, { local: false, size: 0, failures: 0, drain: true }),
@@ -209,7 +220,10 @@ function failed(working: Working, { path, asked, error }: { path: string; asked:
 }
 
 /** A file that stays unreadable or torn for `settle.tail` is an anomaly. */
-function tellFile({ context, parts }: Working, { path, kind, detail }: { path: string; kind: 'torn' | 'unreadable'; detail: string }): void {
+function tellFile(
+  { context, parts }: Working,
+  { path, kind, detail }: { path: string; kind: 'torn' | 'unreadable'; detail: string },
+): void {
   const entry = parts.entries.at(path)
   const nowMs = context.clock.monotonicMs()
   entry.blurredSinceMs ??= nowMs
@@ -217,9 +231,13 @@ function tellFile({ context, parts }: Working, { path, kind, detail }: { path: s
   void parts.journal.record({ kind, source: entry.source ?? '', path, start: 0, end: 0, detail })
 }
 
-async function receive({ context, queue }: Working, { signal, stop }: { signal: Worker['signal']; stop: AbortSignal }): Promise<void> {
+async function receive(
+  { context, queue }: Working,
+  { signal, stop }: { signal: Worker['signal']; stop: AbortSignal },
+): Promise<void> {
   const { root, signals, clock, telemetry } = context
-  while (!stop.aborted && signals) {
+  if (!signals) return
+  while (!stop.aborted) {
     try {
       const room = Math.max(1, receivedMax - queue.busy)
       for (const one of await signals.receive(root.name, room)) signal(one)
@@ -236,7 +254,8 @@ async function proveForEver({ context, prover }: Working, stop: AbortSignal): Pr
   const { root, clock, telemetry } = context
   while (!stop.aborted) {
     const nextMs = await prover.step().catch((error: unknown) => {
-      if (!isGleanerError(error, 'root-unavailable', 'root-stalled')) telemetry.trouble(error, { root: root.name, role: 'prove' })
+      if (!isGleanerError(error, 'root-unavailable', 'root-stalled'))
+        telemetry.trouble(error, { root: root.name, role: 'prove' })
       return null
     })
     await clock.delay(Math.min(nextMs ?? 1000, 1000), stop)

@@ -7,7 +7,9 @@ function opened() {
   const entries = openEntries((path) => path)
   const prover = {
     add: () => undefined,
-    isProving: () => false, provenTo: () => 0, learn: () => undefined,
+    isProving: () => false,
+    provenTo: () => 0,
+    learn: () => undefined,
     step: async () => null,
     oldestAgeMs: () => 7,
     waiting: 0,

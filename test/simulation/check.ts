@@ -54,11 +54,20 @@ async function readArchive({ store, world }: Parts, problems: string[]): Promise
     const place = parseSegmentKey(key)
     const object = await store.get(key)
     if (!place || !object) continue
-    const source = sources.get(place.source) ?? { id: place.source, bytes: Buffer.alloc(0), revised: Buffer.alloc(0), stream: null, stored: [], chain: place.source, parts: new Map<number, Buffer>() }
+    const source = sources.get(place.source) ?? {
+      id: place.source,
+      bytes: Buffer.alloc(0),
+      revised: Buffer.alloc(0),
+      stream: null,
+      stored: [],
+      chain: place.source,
+      parts: new Map<number, Buffer>(),
+    }
     sources.set(place.source, source)
     const header = readHeader(object.body, key)
     const raw = Buffer.concat([...framesOf(object.body, key)].map((frame) => frame.bytes))
-    if (!header || header.start !== source.bytes.length) problems.push(`${key}: starts at ${header?.start}, the source ends at ${source.bytes.length}`)
+    if (!header || header.start !== source.bytes.length)
+      problems.push(`${key}: starts at ${header?.start}, the source ends at ${source.bytes.length}`)
     else if (sha256(raw) !== header.sha256) problems.push(`${key}: sha256`)
     else if (chainOf(source.chain, header) !== header.chain) problems.push(`${key}: chain`)
     source.bytes = Buffer.concat([source.bytes, raw])
@@ -71,7 +80,11 @@ async function readArchive({ store, world }: Parts, problems: string[]): Promise
     const [, , , id, name] = key.split('/')
     const object = await store.get(key)
     if (!object || !id || !name) continue
-    revisions.push({ id, start: Number(name.slice(0, 16)), raw: Buffer.concat([...framesOf(object.body, key)].map((frame) => frame.bytes)) })
+    revisions.push({
+      id,
+      start: Number(name.slice(0, 16)),
+      raw: Buffer.concat([...framesOf(object.body, key)].map((frame) => frame.bytes)),
+    })
   }
   for (const source of sources.values()) {
     const own = revisions.filter((revision) => revision.id === source.id)
@@ -97,13 +110,16 @@ function isPrefix(part: Buffer, whole: Buffer): boolean {
 function checkSources({ scenario }: Parts, sources: Source[], problems: string[]): void {
   const lasting = scenario.stickyLies > 0
   for (const source of sources) {
-    if (!source.stream && !lasting) problems.push(`${source.id} (${source.bytes.length} bytes) is not what was written to any file`)
-    if (!lasting && !source.bytes.equals(source.revised)) problems.push(`${source.id} was revised, and nothing lied for long`)
+    if (!source.stream && !lasting)
+      problems.push(`${source.id} (${source.bytes.length} bytes) is not what was written to any file`)
+    if (!lasting && !source.bytes.equals(source.revised))
+      problems.push(`${source.id} was revised, and nothing lied for long`)
   }
   if (lasting) return
   for (const [index, one] of sources.entries()) {
     for (const other of sources.slice(index + 1)) {
-      if (one.stream && one.stream === other.stream) problems.push(`${one.id} and ${other.id} are both stream ${one.stream.id}`)
+      if (one.stream && one.stream === other.stream)
+        problems.push(`${one.id} and ${other.id} are both stream ${one.stream.id}`)
     }
   }
 }
@@ -114,7 +130,10 @@ function checkWritten({ world }: Parts, sources: Source[], problems: string[]): 
     const whole = stream.bytes.subarray(0, stream.bytes.lastIndexOf(10) + 1)
     if (whole.length === 0 || sources.some((source) => isPrefix(whole, source.revised))) continue
     if (world.streams.some((other) => other !== stream && isPrefix(whole, other.bytes))) continue
-    const best = Math.max(0, ...sources.filter((source) => source.stream === stream).map((source) => source.revised.length))
+    const best = Math.max(
+      0,
+      ...sources.filter((source) => source.stream === stream).map((source) => source.revised.length),
+    )
     problems.push(`stream ${stream.id}: ${whole.length} bytes were written, ${best} are archived`)
   }
 }
@@ -152,16 +171,26 @@ async function checkFeed(parts: Parts, { feed, sources, problems }: FeedParts): 
     if (seen.has(key)) problems.push(`record ${key} was published twice`)
     seen.add(key)
   }
-  for (const source of sources) checkSource(source, { scenario, floorMs, entries: entries.filter((entry) => entry.source === source.id), problems })
+  for (const source of sources)
+    checkSource(source, { scenario, floorMs, entries: entries.filter((entry) => entry.source === source.id), problems })
   for (const entry of entries) {
-    if (!sources.some((source) => source.id === entry.source)) problems.push(`a record of ${entry.source}, which is not in the archive`)
+    if (!sources.some((source) => source.id === entry.source))
+      problems.push(`a record of ${entry.source}, which is not in the archive`)
   }
   checkAnnouncements(parts, { feed, sources, problems })
   return entries.length
 }
 
 /** Records lie side by side up to the source's end, as archived; or a revision entry covers them. */
-function checkSource(source: Source, { scenario, floorMs, entries, problems }: { scenario: Scenario; floorMs: number; entries: Published[]; problems: string[] }): void {
+function checkSource(
+  source: Source,
+  {
+    scenario,
+    floorMs,
+    entries,
+    problems,
+  }: { scenario: Scenario; floorMs: number; entries: Published[]; problems: string[] },
+): void {
   const records = entries.filter((entry) => entry.kind === 'record').sort((a, b) => a.start - b.start)
   const revisions = entries.filter((entry) => entry.kind === 'revision')
   // With another floor, what was archived before Redis came counts as published.
@@ -169,19 +198,22 @@ function checkSource(source: Source, { scenario, floorMs, entries, problems }: {
   let at = startsWhole ? 0 : (records[0]?.start ?? source.bytes.length)
   // What was stored by the floor counts as published: a publisher of another epoch would begin before it.
   const floorEnd = source.stored.findLast((segment) => segment.atMs <= floorMs)?.end ?? 0
-  if (records[0] && records[0].start < floorEnd) problems.push(`${source.id}: published from ${records[0].start}, the floor says ${floorEnd}`)
+  if (records[0] && records[0].start < floorEnd)
+    problems.push(`${source.id}: published from ${records[0].start}, the floor says ${floorEnd}`)
   for (const record of records) {
     const revised = revisions.some((one) => one.start <= record.start && record.end <= one.end)
     const gapRevised = revisions.some((one) => one.start <= at && record.start <= one.end)
     if (record.start > at && !gapRevised) problems.push(`${source.id}: published to ${at}, then from ${record.start}`)
     at = Math.max(at, record.end)
     const same = record.raw?.equals(source.revised.subarray(record.start, record.end)) ?? false
-    if (!same && !revised) problems.push(`${source.id} ${record.start}-${record.end}: published other bytes than stand, and nothing says so`)
+    if (!same && !revised)
+      problems.push(`${source.id} ${record.start}-${record.end}: published other bytes than stand, and nothing says so`)
   }
   const end = Math.max(at, ...revisions.map((one) => one.end))
   if (end < source.bytes.length) problems.push(`${source.id}: archived to ${source.bytes.length}, published to ${at}`)
   // Files that begin alike may be published as one until the archive tells them apart.
-  if (scenario.stickyLies === 0 && !scenario.sameHeader && !scenario.rollbacks && revisions.length > 0) problems.push(`${source.id}: a revision entry, and nothing lied for long`)
+  if (scenario.stickyLies === 0 && !scenario.sameHeader && !scenario.rollbacks && revisions.length > 0)
+    problems.push(`${source.id}: a revision entry, and nothing lied for long`)
 }
 
 function checkAnnouncements({ scenario }: Parts, { feed, problems }: FeedParts): void {

@@ -17,7 +17,8 @@ export function cutSegment(file: Buffer, read: ReadRequest): SegmentBody {
   const bytes = file.subarray(read.start, ending.end)
   const trail = file.subarray(Math.max(0, ending.end - witnessBytes), ending.end)
   const frames: Buffer[] = []
-  for (let at = 0; at < bytes.length; at += frameBytesMax) frames.push(zstdCompressSync(bytes.subarray(at, at + frameBytesMax), options))
+  for (let at = 0; at < bytes.length; at += frameBytesMax)
+    frames.push(zstdCompressSync(bytes.subarray(at, at + frameBytesMax), options))
   const newline = bytes.indexOf(10)
   return {
     start: read.start,

@@ -26,14 +26,18 @@ const { values } = parseArgs({
 const forced = JSON.parse(values.scenario) as Partial<Scenario>
 
 if (values.mutate !== undefined) {
-  if (!mutationNames.includes(values.mutate)) throw new Error(`no mutation ${values.mutate}; there are: ${mutationNames.join(', ')}`)
+  if (!mutationNames.includes(values.mutate))
+    throw new Error(`no mutation ${values.mutate}; there are: ${mutationNames.join(', ')}`)
   const found = await runMutant(values.mutate, Number(values.seeds))
   console.log(found === null ? `not caught in ${values.seeds} seeds` : `caught by seed ${found.seed}: ${found.problem}`)
   process.exit(found === null ? 1 : 0)
 }
 
 if (values.seed !== undefined) {
-  const outcome = await simulate(Number(values.seed), { forced, trace: values.trace ? (line) => console.log(line) : null })
+  const outcome = await simulate(Number(values.seed), {
+    forced,
+    trace: values.trace ? (line) => console.log(line) : null,
+  })
   report(outcome)
   process.exit(outcome.problems.length === 0 ? 0 : 1)
 }
@@ -59,10 +63,18 @@ for (let seed = from; seed < from + count; seed++) {
   }
 }
 const seconds = ((performance.now() - startedMs) / 1000).toFixed(1)
-console.log(`${count} seeds from ${from}: ${totals.failed} failed; ${totals.events} events, ${totals.archived} bytes, ${totals.published} entries in ${seconds} s`)
+console.log(
+  `${count} seeds from ${from}: ${totals.failed} failed; ${totals.events} events, ${totals.archived} bytes, ${totals.published} entries in ${seconds} s`,
+)
 process.exit(totals.failed === 0 ? 0 : 1)
 
 function report({ seed, problems, scenario }: Outcome): void {
   if (problems.length === 0) console.log(`seed ${seed}: all holds`)
-  else console.log(`seed ${seed} FAILED ${JSON.stringify(scenario)}\n${problems.slice(0, 6).map((problem) => `  ${problem}`).join('\n')}\n  replay: npm run simulate -- --seed ${seed} --trace`)
+  else
+    console.log(
+      `seed ${seed} FAILED ${JSON.stringify(scenario)}\n${problems
+        .slice(0, 6)
+        .map((problem) => `  ${problem}`)
+        .join('\n')}\n  replay: npm run simulate -- --seed ${seed} --trace`,
+    )
 }

@@ -59,7 +59,8 @@ const mutations: Record<string, Mutation> = {
     scenario: { redis: true, remote: true, stickyLies: 0.1 },
     file: 'roles/ahead.ts',
     find: 'if (ahead === null || (head <= ahead.at && (ahead.isFalse || !isDisowned))) return { position: before, entries: [] }',
-    replace: 'if (ahead === null || head !== -1) return { position: head < before.published ? before : { ...before, ahead: null }, entries: [] }',
+    replace:
+      'if (ahead === null || head !== -1) return { position: head < before.published ? before : { ...before, ahead: null }, entries: [] }',
   },
 }
 
@@ -78,8 +79,12 @@ export async function runMutant(name: string, seeds: number): Promise<{ seed: nu
     await writeFile(`${copy}package.json`, '{"type":"module"}')
     const path = `${copy}src/${mutation.file}`
     const text = await readFile(path, 'utf8')
-    if (text.split(mutation.find).length !== 2) throw new Error(`${name}: ${mutation.file} does not hold its place exactly once`)
-    await writeFile(path, text.replace(mutation.find, () => mutation.replace))
+    if (text.split(mutation.find).length !== 2)
+      throw new Error(`${name}: ${mutation.file} does not hold its place exactly once`)
+    await writeFile(
+      path,
+      text.replace(mutation.find, () => mutation.replace),
+    )
     const output = await run(copy, { seeds, scenario: mutation.scenario })
     const failed = /seed (\d+) FAILED.*\n\s+(.*)/.exec(output)
     if (!failed && !/ 0 failed;/.test(output)) throw new Error(`${name}: the run ended early: ${output.slice(-400)}`)
@@ -92,7 +97,9 @@ export async function runMutant(name: string, seeds: number): Promise<{ seed: nu
 function run(copy: string, { seeds, scenario }: { seeds: number; scenario: Partial<Scenario> }): Promise<string> {
   const options = ['--seeds', String(seeds), '--stop-after', '1', '--scenario', JSON.stringify(scenario)]
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [`${copy}test/simulation/main.ts`, ...options], { stdio: ['ignore', 'pipe', 'pipe'] })
+    const child = spawn(process.execPath, [`${copy}test/simulation/main.ts`, ...options], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
     let output = ''
     const gather = (chunk: Buffer): void => {
       output += chunk.toString()

@@ -127,13 +127,16 @@ function settings({ since }: Shared): RootSettings {
 
 function telemetryOf(shared: Shared, id: number): Telemetry {
   const { trace } = shared
-  const say = (what: string): void => trace?.(`${String(Math.floor(shared.scheduler.nowMs)).padStart(7)} n${id} ${what}`)
+  const say = (what: string): void =>
+    trace?.(`${String(Math.floor(shared.scheduler.nowMs)).padStart(7)} n${id} ${what}`)
   const nothing = (): void => undefined
   return {
-    archived: (_root, { source, start, end }) => say(`archived ${source.slice(0, 6)}${source.slice(32)} ${start}-${end}`),
+    archived: (_root, { source, start, end }) =>
+      say(`archived ${source.slice(0, 6)}${source.slice(32)} ${start}-${end}`),
     published: (_root, { source, records }) => say(`published ${source.slice(0, 6)}${source.slice(32)} ${records}`),
     change: nothing,
-    pass: (_root, { full, files, signalled }) => say(`pass ${full ? 'full ' : ''}${files} files ${signalled} signalled`),
+    pass: (_root, { full, files, signalled }) =>
+      say(`pass ${full ? 'full ' : ''}${files} files ${signalled} signalled`),
     rootUp: nothing,
     rootBlind: nothing,
     waiting: nothing,

@@ -90,10 +90,16 @@ export async function simulate(
   await scheduler.runUntil(quietFrom + quietMs)
   const found = await check({ world, store, feed, nodes, scenario, shared })
   for (const node of trace ? nodes : []) {
-    for (const entry of node.worker.entries.all()) trace?.(`n${node.id} ${JSON.stringify(entry, (_key, value: unknown) => (typeof value === 'bigint' ? String(value) : value))}`)
+    for (const entry of node.worker.entries.all())
+      trace?.(
+        `n${node.id} ${JSON.stringify(entry, (_key, value: unknown) => (typeof value === 'bigint' ? String(value) : value))}`,
+      )
   }
   for (const node of nodes) node.kill()
-  const problems = [...shared.unexpected.map((error) => `unexpected: ${String((error as Error)?.stack ?? error)}`), ...found.problems]
+  const problems = [
+    ...shared.unexpected.map((error) => `unexpected: ${String((error as Error)?.stack ?? error)}`),
+    ...found.problems,
+  ]
   return { seed, scenario, problems, events: scheduler.fired, archived: found.archived, published: found.published }
 }
 
@@ -124,15 +130,26 @@ function drawScenario(random: Random): Scenario {
 }
 
 function liesOf(scenario: Scenario): Lies {
-  return { staleMs: scenario.staleMs, fresh: scenario.freshLies, freshMs: 180, sticky: [], errors: scenario.remote ? 0.02 : 0.005 }
+  return {
+    staleMs: scenario.staleMs,
+    fresh: scenario.freshLies,
+    freshMs: 180,
+    sticky: [],
+    errors: scenario.remote ? 0.02 : 0.005,
+  }
 }
 
 /** Inotify reports what its own kernel changed, most of the time; and a write is where a lie begins. */
-function tellNodes(shared: Shared, { nodes, scenario, lies }: { nodes: Node[]; scenario: Scenario; lies: Lies[] }): void {
+function tellNodes(
+  shared: Shared,
+  { nodes, scenario, lies }: { nodes: Node[]; scenario: Scenario; lies: Lies[] },
+): void {
   const { world, random, scheduler } = shared
   const before = new Map<number, number>()
   world.onChange((path, writer) => {
-    shared.trace?.(`${String(Math.floor(scheduler.nowMs)).padStart(7)} n${writer} wrote ${path} ${world.inode(path)?.size ?? 'gone'} stream ${world.inode(path)?.stream.id ?? ''}`)
+    shared.trace?.(
+      `${String(Math.floor(scheduler.nowMs)).padStart(7)} n${writer} wrote ${path} ${world.inode(path)?.size ?? 'gone'} stream ${world.inode(path)?.stream.id ?? ''}`,
+    )
     for (const node of nodes) {
       const hears = !scenario.remote || node.id === writer
       if (hears && random.chance(0.97)) scheduler.after(random.next(), () => nodes[node.id]?.changed(path))
@@ -145,18 +162,30 @@ function tellNodes(shared: Shared, { nodes, scenario, lies }: { nodes: Node[]; s
     for (const [id, one] of lies.entries()) {
       if (id === writer || inode.size <= from || !random.chance(scenario.stickyLies)) continue
       const kind = from >= 4096 && random.chance(0.6) ? 'later' : 'nul'
-      one.sticky.push({ inode: inode.id, start: from, end: inode.size, kind, untilMs: scheduler.nowMs + random.next() * 3500 })
+      one.sticky.push({
+        inode: inode.id,
+        start: from,
+        end: inode.size,
+        kind,
+        untilMs: scheduler.nowMs + random.next() * 3500,
+      })
     }
   })
 }
 
 function makeTrouble(
   shared: Shared,
-  { nodes, scenario, lies, feed }: { nodes: Node[]; scenario: Scenario; lies: Lies[]; feed: ReturnType<typeof openMemoryFeed> | null },
+  {
+    nodes,
+    scenario,
+    lies,
+    feed,
+  }: { nodes: Node[]; scenario: Scenario; lies: Lies[]; feed: ReturnType<typeof openMemoryFeed> | null },
 ): void {
   const { random, scheduler } = shared
   const between = (work: () => void, everyMs: number): void => {
-    for (let at = random.next() * everyMs; at < scenario.troubleMs; at += random.next() * 2 * everyMs) scheduler.after(at, work)
+    for (let at = random.next() * everyMs; at < scenario.troubleMs; at += random.next() * 2 * everyMs)
+      scheduler.after(at, work)
   }
   const restart = (id: number): void => {
     nodes[id]?.kill()

@@ -33,7 +33,8 @@ export function openScheduler(random: Random): Scheduler {
   let nowMs = 0
   let fired = 0
 
-  const after = (ms: number, fire: () => void): void => push(heap, { at: nowMs + Math.max(0, ms), order: random.next(), fire })
+  const after = (ms: number, fire: () => void): void =>
+    push(heap, { at: nowMs + Math.max(0, ms), order: random.next(), fire })
   const sleep = (ms: number): Promise<void> => new Promise((resolve) => after(ms, resolve))
 
   const step = async (): Promise<void> => {
@@ -59,18 +60,14 @@ export function openScheduler(random: Random): Scheduler {
       nowMs = untilMs
     },
     async runWhile(promise, limitMs) {
-      let settled = false
       const end = nowMs + limitMs
-      promise.then(
-        () => {
-          settled = true
-        },
-        () => {
-          settled = true
-        },
-      )
+      const state = { settled: false }
+      const settle = (): void => {
+        state.settled = true
+      }
+      promise.then(settle, settle)
       await new Promise<void>((resolve) => setImmediate(resolve))
-      while (!settled) {
+      while (!state.settled) {
         if (!heap[0] || heap[0].at > end) throw new Error(`nothing came of it within ${limitMs} virtual ms`)
         await step()
       }

@@ -41,7 +41,8 @@ export function openView(parts: Parts): Files {
   const answer = async <T>(make: () => T): Promise<T> => {
     await scheduler.sleep(random.next() * 4)
     if (!parts.isAlive()) return new Promise<T>(() => undefined)
-    if (!parts.isUp()) throw new GleanerError('root-unavailable', { operation: 'look', subject: 'r', message: 'not mounted' })
+    if (!parts.isUp())
+      throw new GleanerError('root-unavailable', { operation: 'look', subject: 'r', message: 'not mounted' })
     return make()
   }
 
@@ -62,7 +63,11 @@ export function openView(parts: Parts): Files {
     return Math.min(then?.size ?? inode.size, inode.size)
   }
 
-  const statOf = (inode: Inode, size: number): FileStat => ({ size, mtimeNs: BigInt(Math.floor(inode.mtimeMs)) * 1_000_000n, ino: inode.ino })
+  const statOf = (inode: Inode, size: number): FileStat => ({
+    size,
+    mtimeNs: BigInt(Math.floor(inode.mtimeMs)) * 1_000_000n,
+    ino: inode.ino,
+  })
 
   const bytesOf = (inode: Inode, size: number): Buffer => {
     const truth = inode.stream.bytes.subarray(0, Math.min(size, inode.size))
@@ -82,7 +87,8 @@ export function openView(parts: Parts): Files {
 
   return {
     root: 'r',
-    mount: () => answer(() => ({ source: 'server:/export', filesystem: parts.remote ? 'nfs4' : 'ext4', remote: parts.remote })),
+    mount: () =>
+      answer(() => ({ source: 'server:/export', filesystem: parts.remote ? 'nfs4' : 'ext4', remote: parts.remote })),
     list: (directories) =>
       answer(() => {
         const names = world.listBefore(random.chance(0.7) ? 0 : lag())
@@ -98,7 +104,8 @@ export function openView(parts: Parts): Files {
       }),
     async look(path, request) {
       const inode = await answer(() => {
-        if (random.chance(lies.errors)) throw new GleanerError('file-gone', { operation: 'look', subject: path, message: 'ESTALE' })
+        if (random.chance(lies.errors))
+          throw new GleanerError('file-gone', { operation: 'look', subject: path, message: 'ESTALE' })
         return inodeOf(path)
       })
       const streamAtOpen = inode.stream
@@ -113,7 +120,17 @@ export function openView(parts: Parts): Files {
   }
 }
 
-function lookAt({ bytes, stat, steady, request }: { bytes: Buffer; stat: FileStat; steady: boolean; request: LookRequest }): Look {
+function lookAt({
+  bytes,
+  stat,
+  steady,
+  request,
+}: {
+  bytes: Buffer
+  stat: FileStat
+  steady: boolean
+  request: LookRequest
+}): Look {
   const { read } = request
   const range = read ? { start: Math.min(read.start, bytes.length), end: Math.min(read.end, bytes.length) } : null
   return {

@@ -25,13 +25,17 @@ export interface WriterOptions {
 
 const active = 'acct'
 
-export function openWriter(parts: { world: World; random: Random; scheduler: Scheduler }, options: WriterOptions): Writer {
+export function openWriter(
+  parts: { world: World; random: Random; scheduler: Scheduler },
+  options: WriterOptions,
+): Writer {
   const { world, random, scheduler } = parts
   let written = 0
   let node = 0
 
   const line = (): Buffer => Buffer.from(`${++written} ${random.hex(20 + random.int(90))}\n`)
-  const opening = (): Buffer => (options.sameHeader ? Buffer.from('# accounting of one and the same cluster\n') : line())
+  const opening = (): Buffer =>
+    options.sameHeader ? Buffer.from('# accounting of one and the same cluster\n') : line()
 
   const append = async (): Promise<void> => {
     const bytes = Buffer.concat(Array.from({ length: 1 + random.int(4) }, line))
