@@ -62,10 +62,19 @@ async function main(args: string[]): Promise<void> {
     status = tell(error)
   }
   const ended = await app.close()
+  await drained()
   clearInterval(alive)
   if (ended) process.exit(status)
   // A thread that hangs in the kernel can be ended by nothing else, and process.exit would wait for it.
   process.kill(process.pid, 'SIGKILL')
+}
+
+/** What was written to a pipe has left this process, or its reader is gone. */
+function drained(): Promise<void> {
+  return new Promise((resolve) => {
+    if (process.stdout.destroyed) resolve()
+    else process.stdout.write('', () => resolve())
+  })
 }
 
 function describe(program: Command, version: string): void {
