@@ -178,7 +178,9 @@ async function act(one: Visit, { resolution, look }: Resolved): Promise<Visited>
   const { kind, id, c0, evidence } = resolution
   if (kind === 'same') {
     const mark = parts.ledger.known(id)
-    const found = mark ? await lookAt(one, { mark, c0, evidence }) : null
+    // Another visit may have moved the head since: the evidence speaks for the head that it was fetched with, and for no other.
+    const isCurrent = mark !== null && mark.end === evidence.candidates[0]?.head
+    const found = isCurrent ? await lookAt(one, { mark, c0, evidence }) : null
     if (!mark || !found) return { againMs: Math.max(10, settleMs(one)) }
     const isWeak = resolution.matched.sha256 !== mark.witness.sha256 || resolution.matched.end !== mark.end
     if (!isWeak) entry.weakSinceMs = null
