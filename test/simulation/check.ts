@@ -201,8 +201,8 @@ function checkSource(
   if (records[0] && records[0].start < floorEnd)
     problems.push(`${source.id}: published from ${records[0].start}, the floor says ${floorEnd}`)
   for (const record of records) {
-    const revised = revisions.some((one) => one.start <= record.start && record.end <= one.end)
-    const gapRevised = revisions.some((one) => one.start <= at && record.start <= one.end)
+    const revised = isCovered(revisions, record)
+    const gapRevised = isCovered(revisions, { start: at, end: record.start })
     if (record.start > at && !gapRevised) problems.push(`${source.id}: published to ${at}, then from ${record.start}`)
     at = Math.max(at, record.end)
     const same = record.raw?.equals(source.revised.subarray(record.start, record.end)) ?? false
@@ -214,6 +214,13 @@ function checkSource(
   // Files that begin alike may be published as one until the archive tells them apart.
   if (scenario.stickyLies === 0 && !scenario.sameHeader && !scenario.rollbacks && revisions.length > 0)
     problems.push(`${source.id}: a revision entry, and nothing lied for long`)
+}
+
+/** One revision entry names one segment: a range may need several. */
+function isCovered(revisions: Published[], range: { start: number; end: number }): boolean {
+  let at = range.start
+  for (const { start, end } of [...revisions].sort((a, b) => a.start - b.start)) if (start <= at) at = Math.max(at, end)
+  return at >= range.end
 }
 
 function checkAnnouncements({ scenario }: Parts, { feed, problems }: FeedParts): void {
