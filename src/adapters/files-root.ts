@@ -145,12 +145,25 @@ export function openInside(root: Root, path: string): { fd: number; stat: BigInt
     if (!stat.isFile()) {
       throw new GleanerError('file-not-regular', { operation: 'open', subject: `${root.name}/${path}` })
     }
-    if (!startsWith(readlinkSync(`/proc/self/fd/${fd}`, 'buffer'), prefixOf(root))) throw outside(root, path)
+    checkPlace(root, path, readlinkSync(`/proc/self/fd/${fd}`, 'buffer'))
     return { fd, stat }
   } catch (error) {
     closeSync(fd)
     throw error
   }
+}
+
+/**
+ * The descriptor's own path must be the one that was asked for: another directory means a symlink on the way (inside the root, too: the
+ * file would be collected under two names), another name that it was renamed meanwhile.
+ */
+function checkPlace(root: Root, path: string, link: Buffer): void {
+  const wanted = Buffer.from(locate(root, path))
+  const found = link.toString('latin1').replace(/ \(deleted\)$/, '')
+  if (found === wanted.toString('latin1') || link.equals(wanted)) return
+  const directory = (name: string): string => name.slice(0, name.lastIndexOf('/'))
+  if (!startsWith(link, prefixOf(root)) || directory(found) !== directory(wanted.toString('latin1'))) throw outside(root, path)
+  throw new GleanerError('file-changed', { operation: 'open', subject: `${root.name}/${path}`, message: 'it was renamed meanwhile' })
 }
 
 function startsWith(bytes: Buffer, prefix: Buffer): boolean {

@@ -143,7 +143,7 @@ async function publish(one: Visit, found: Found, head: Mark): Promise<boolean> {
   if (window === null || position.published < window.start) return true
   const reached = window.start + window.bytes.length
   if (reached >= readable) return false
-  const moved = position.published > window.start
+  const moved = position.published > Math.max(head.end, found.position?.published ?? 0)
   const wasWide = entry.wide
   entry.wide = !moved
   return moved || !wasWide

@@ -25,6 +25,8 @@ const floorDelayMs = 10 * 60_000
 /** Raising the floor lists the whole archive of a root: not for a handful of positions. */
 const positionsWorthDropping = 1000
 const page = 10_000
+/** Segments of one source that a full pass gives to be proven. */
+const provenPerPassMax = 1000
 
 export interface FullPassFacts {
   report: { files: number; bytes: number }
@@ -127,8 +129,9 @@ async function proveRest(context: RootContext, worker: Worker): Promise<void> {
       const { path, archived } = held.get(source) as Entry
       if (prover.provenTo(source) >= archived || prover.isProving(source)) continue
       const listed = await ledger.segmentsFrom(source, prover.provenTo(source))
-      const rest = await Promise.all(listed.map(({ key, storedAtMs }) => ledger.header(key, storedAtMs)))
-      prover.add(path, rest, { atOnce: false })
+      for (const { key, storedAtMs } of listed.slice(0, provenPerPassMax)) {
+        prover.add(path, [await ledger.header(key, storedAtMs)], { atOnce: false })
+      }
     }
   }
 }

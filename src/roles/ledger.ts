@@ -48,8 +48,8 @@ const earlierMax = 64
 
 export interface Ledger {
   /**
-   * The last segment of every source `<c0>-n`, in order of n; none is missing between. `fresh` lists the store, one candidate at a
-   * time: in a directory, listing `<c0>-` would read the names of all sources.
+   * The last segment of every source `<c0>-n`, in order of n; none is missing between. `fresh` lists the store for those that are not
+   * known here, one at a time: in a directory, listing `<c0>-` would read the names of all sources.
    */
   candidates(c0: string, options: { fresh: boolean; sizeHint: number }): Promise<Mark[]>
   /** The last segment as far as known here; null: none known. */
@@ -93,9 +93,9 @@ export function openLedger(store: Store, root: string): Ledger {
   const known: Known = { store, root, heads: new LruMap(200_000), headers: new LruMap(20_000) }
   return {
     async candidates(c0, { fresh, sizeHint }) {
-      if (!fresh) return knownCandidates(known, c0)
-      const marks: Mark[] = []
-      for (let n = 0; ; n++) {
+      const marks = knownCandidates(known, c0)
+      if (!fresh) return marks
+      for (let n = marks.length; ; n++) {
         const mark = await lastSegment(known, sourceId(c0, n), sizeHint)
         if (!mark) return marks
         marks.push(mark)

@@ -71,6 +71,15 @@ export function openProver(context: RootContext, parts: ProverParts): Prover {
   const { clock, root } = context
   const jobs = new Map<string, Job>()
   const proofs = new LruMap<string, number>(200_000)
+  /** Jobs per source. */
+  const counts = new Map<string, number>()
+
+  const forget = (key: string, { mark }: Job): void => {
+    if (!jobs.delete(key)) return
+    const left = (counts.get(mark.source) ?? 1) - 1
+    if (left > 0) counts.set(mark.source, left)
+    else counts.delete(mark.source)
+  }
 
   const prove = async (key: string, job: Job): Promise<void> => {
     const outcome = await proveOne(context, { ...parts, proofs }, job)
@@ -78,7 +87,7 @@ export function openProver(context: RootContext, parts: ProverParts): Prover {
       job.notBeforeMs = clock.monotonicMs() + (parts.remote() ? root.settle.tailMs : Math.max(1, root.settle.readMs))
       return
     }
-    jobs.delete(key)
+    forget(key, job)
   }
 
   return {
@@ -88,6 +97,7 @@ export function openProver(context: RootContext, parts: ProverParts): Prover {
         const notBeforeMs = clock.monotonicMs() + (atOnce ? 0 : root.settle.tailMs)
         const before = jobs.get(mark.key)
         if (before && before.notBeforeMs <= notBeforeMs) continue
+        if (!before) counts.set(mark.source, (counts.get(mark.source) ?? 0) + 1)
         jobs.set(mark.key, {
           mark,
           path,
@@ -101,7 +111,7 @@ export function openProver(context: RootContext, parts: ProverParts): Prover {
     learn(source, end) {
       if (end > (proofs.get(source) ?? 0)) proofs.set(source, end)
     },
-    isProving: (source) => [...jobs.values()].some((job) => job.mark.source === source),
+    isProving: (source) => (counts.get(source) ?? 0) > 0,
     async step() {
       for (const [key, job] of jobs) {
         if (job.notBeforeMs > clock.monotonicMs()) continue
@@ -109,7 +119,7 @@ export function openProver(context: RootContext, parts: ProverParts): Prover {
           await prove(key, job)
         } catch (error) {
           job.notBeforeMs = clock.monotonicMs() + root.settle.tailMs
-          if (++job.attempts >= attemptsMax) jobs.delete(key)
+          if (++job.attempts >= attemptsMax) forget(key, job)
           throw error
         }
       }

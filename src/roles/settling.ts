@@ -174,7 +174,7 @@ export function untilSettledMs(one: Visit, head: Mark): number | null {
   if (entry.expected) waits.push(Math.max(50, settle.readMs))
   if ((entry.stat?.size ?? 0) > head.end) {
     const rotatable = !isActive(entry.path, context.root.family) && !isOlder(one, entry.unchangedSinceMs, settle.tailMs)
-    waits.push(rotatable ? settle.tailMs - (one.nowMs - entry.unchangedSinceMs) : untilFinalMs(one))
+    if (rotatable || !isFinal(one)) waits.push(rotatable ? settle.tailMs - (one.nowMs - entry.unchangedSinceMs) : untilFinalMs(one))
   }
   return waits.length === 0 ? null : Math.max(1, Math.min(...waits))
 }
