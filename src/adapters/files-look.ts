@@ -78,7 +78,12 @@ async function lookAt(looking: Looking): Promise<ThreadLook> {
   const { bytes, segment, whole } = readRange(looking, content)
   const steady = whole && isSteady(looking, before, compression !== null)
   return {
-    stat: { size: content.size, mtimeNs: stat.mtimeNs, ino: BigInt.asUintN(64, stat.ino) },
+    stat: {
+      size: content.size,
+      ...(compression !== null && { storedSize: Number(stat.size) }),
+      mtimeNs: stat.mtimeNs,
+      ino: BigInt.asUintN(64, stat.ino),
+    },
     beginning,
     probes,
     bytes,

@@ -75,7 +75,7 @@ export interface StatColumns {
 }
 
 export interface ThreadLook {
-  stat: { size: number; mtimeNs: bigint; ino: bigint }
+  stat: { size: number; storedSize?: number; mtimeNs: bigint; ino: bigint }
   beginning: Uint8Array<ArrayBuffer>
   probes: (string | null)[]
   bytes: Uint8Array<ArrayBuffer> | null

@@ -162,8 +162,13 @@ function checkPlace(root: Root, path: string, link: Buffer): void {
   const found = link.toString('latin1').replace(/ \(deleted\)$/, '')
   if (found === wanted.toString('latin1') || link.equals(wanted)) return
   const directory = (name: string): string => name.slice(0, name.lastIndexOf('/'))
-  if (!startsWith(link, prefixOf(root)) || directory(found) !== directory(wanted.toString('latin1'))) throw outside(root, path)
-  throw new GleanerError('file-changed', { operation: 'open', subject: `${root.name}/${path}`, message: 'it was renamed meanwhile' })
+  if (!startsWith(link, prefixOf(root)) || directory(found) !== directory(wanted.toString('latin1')))
+    throw outside(root, path)
+  throw new GleanerError('file-changed', {
+    operation: 'open',
+    subject: `${root.name}/${path}`,
+    message: 'it was renamed meanwhile',
+  })
 }
 
 function startsWith(bytes: Buffer, prefix: Buffer): boolean {

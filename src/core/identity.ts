@@ -21,7 +21,8 @@ export type Header = 'none' | { lines: number } | { prefix: string }
 
 /**
  * The first 16 bytes, in hex, of SHA-256 over root name, 0, family path as bytes, 0, first record.
- * `first` is the first record without its newline, cut at 64 KiB.
+ * `first` is the first record without its newline, cut at 64 KiB; empty for a final file without any complete record. That id stays a
+ * candidate for every file of the family: such a file may grow after all, and then begins with another record.
  */
 export function contentId(root: string, family: Uint8Array, first: Uint8Array): string {
   const zero = Buffer.of(0)
@@ -43,18 +44,17 @@ export function parseSourceId(id: string): { c0: string; n: number } | null {
 
 /**
  * The first complete line after the header, without its newline, cut at 64 KiB; null where `bytes` (the first 64 KiB plus whatever of the
- * header) hold none. With `whole` the file is final: what is there counts as complete.
+ * header) hold none.
  */
-export function firstLine(bytes: Buffer, header: Header, whole: boolean): Buffer | null {
-  const start = afterHeader(bytes, header, whole)
+export function firstLine(bytes: Buffer, header: Header): Buffer | null {
+  const start = afterHeader(bytes, header)
   if (start === null) return null
   const newline = bytes.indexOf(10, start)
   if (newline >= 0) return bytes.subarray(start, Math.min(newline, start + firstRecordBytes))
-  if (bytes.length - start >= firstRecordBytes) return bytes.subarray(start, start + firstRecordBytes)
-  return whole && bytes.length > 0 ? bytes.subarray(start) : null
+  return bytes.length - start >= firstRecordBytes ? bytes.subarray(start, start + firstRecordBytes) : null
 }
 
-function afterHeader(bytes: Buffer, header: Header, whole: boolean): number | null {
+function afterHeader(bytes: Buffer, header: Header): number | null {
   if (header === 'none') return 0
   let at = 0
   for (let line = 0; line < 1000; line++) {
@@ -64,7 +64,7 @@ function afterHeader(bytes: Buffer, header: Header, whole: boolean): number | nu
         : bytes.subarray(at, at + header.prefix.length).toString('latin1') === header.prefix
     if (!skip) return at
     const newline = bytes.indexOf(10, at)
-    if (newline < 0) return whole ? at : null
+    if (newline < 0) return null
     at = newline + 1
   }
   return at

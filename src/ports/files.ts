@@ -49,7 +49,10 @@ export interface DirectoryListing {
 }
 
 export interface FileStat {
+  /** Of the content. */
   size: number
+  /** Of a compressed file as it lies there; left out where that is `size`. A `stat` knows only this one, and gives it as `size`. */
+  storedSize?: number
   mtimeNs: bigint
   ino: bigint
 }

@@ -106,12 +106,12 @@ async function byLastWitness(
 ): Promise<Held | null> {
   const marks = heads.get(family) ?? []
   if (marks.length === 0 || marks.length > probedMax) return null
-  const probes = probesOf({ c0: '', candidates: marks.map(candidateOf) }, Number.MAX_SAFE_INTEGER)
+  const probes = probesOf({ c0: '', candidates: marks.map(candidateOf), next: 0 }, Number.MAX_SAFE_INTEGER)
   const look = await context.files.look(path, lookRequest({ beginning: firstRecordBytes + 4096, probes, fresh }))
   const c0 = contentIdOf(context, { path, whole: true }, look)
   const alike = marks.filter((mark) => parseSourceId(mark.source)?.c0 === c0).sort((a, b) => b.end - a.end)
   const isSame = (some: Mark[]): boolean => {
-    const evidence: Evidence = { c0: c0 ?? '', candidates: some.map(candidateOf) }
+    const evidence: Evidence = { c0: c0 ?? '', candidates: some.map(candidateOf), next: 0 }
     return confirm(evidence, probes, look) === 'same'
   }
   if (!isSame(alike)) return null

@@ -130,10 +130,14 @@ async function publish(one: Visit, found: Found, head: Mark): Promise<boolean> {
     ? (entry.doubt?.published ?? null)
     : null
   const job = { source: found.id, path: entry.path, family: entry.family, head, ahead, disowned }
+  parts.debts.add(found.id)
   const position = await parts.publisher.publish(job)
+  parts.debts.delete(found.id)
   if (disowned !== null) entry.doubt = null
   if (position === null) return false
+  const before = entry.published
   entry.published = position.published
+  if (position.published < head.end) return position.published > before
   const { size } = found.look.stat
   // Another file's records were published as this source's meanwhile: the next visit doubts them.
   if (position.ahead?.isFalse === false && position.published > size && head.end > position.ahead.at && !entry.doubt)

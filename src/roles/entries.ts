@@ -142,7 +142,13 @@ function newEntry(path: string, family: string): Entry {
 }
 
 export function isSameStat(a: FileStat | null, b: FileStat | null): boolean {
-  return a !== null && b !== null && a.size === b.size && a.mtimeNs === b.mtimeNs && a.ino === b.ino
+  return (
+    a !== null &&
+    b !== null &&
+    (a.storedSize ?? a.size) === (b.storedSize ?? b.size) &&
+    a.mtimeNs === b.mtimeNs &&
+    a.ino === b.ino
+  )
 }
 
 function add(map: Map<string, Set<string>>, key: string, path: string): void {

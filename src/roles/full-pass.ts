@@ -10,7 +10,7 @@
 
 import type { Position } from '../core/position.ts'
 import { decodePosition, encodePosition } from '../core/position.ts'
-import { parseSegmentKey, segmentPrefix } from '../core/segment.ts'
+import { parseSegmentKey, segmentBytesMax, segmentPrefix } from '../core/segment.ts'
 import type { Epoch, Feed } from '../ports/feed.ts'
 import type { Listed } from '../ports/store.ts'
 import { isGleanerError } from '../errors.ts'
@@ -25,14 +25,22 @@ const floorDelayMs = 10 * 60_000
 /** Raising the floor lists the whole archive of a root: not for a handful of positions. */
 const positionsWorthDropping = 1000
 const page = 10_000
+/** Another node may have died between archiving and publishing a file that is gone since. */
+const sweepEveryMs = 3_600_000
 /** Segments of one source that a full pass gives to be proven. */
 const provenPerPassMax = 1000
+
+/** A file as the pass saw it. */
+export interface Seen {
+  size: number
+  ino: bigint
+}
 
 export interface FullPassFacts {
   report: { files: number; bytes: number }
   /** Store time at which the pass began; null: the store was away. */
   startedAt: number | null
-  sizes: Map<string, number>
+  sizes: Map<string, Seen>
   alone: boolean
 }
 
@@ -40,8 +48,8 @@ export interface FullPassFacts {
 export type FullPass = (facts: FullPassFacts) => Promise<boolean>
 
 export function openFullPass(context: RootContext, worker: Worker): FullPass {
-  /** The epoch whose archive was swept by this process. */
-  let swept = ''
+  /** The epoch for which this process swept the archive last, and when. */
+  let swept = { epoch: '', atMs: 0 }
 
   const feedPart = async (feed: Feed, facts: FullPassFacts, startedAt: number): Promise<boolean> => {
     worker.epochs?.forget()
@@ -50,8 +58,9 @@ export function openFullPass(context: RootContext, worker: Worker): FullPass {
     if (epoch.state === 'starting') return openEpoch(context, worker, { feed, epoch, sizes: facts.sizes })
     const to = Math.floor(startedAt - floorDelayMs)
     const raise = !facts.alone && to > epoch.floorMs && worker.entries.size >= positionsWorthDropping
-    if (raise || swept !== epoch.id) await sweep(context, worker, { feed, epoch, raiseTo: raise ? to : null })
-    swept = epoch.id
+    const isDue = swept.epoch !== epoch.id || startedAt - swept.atMs >= sweepEveryMs
+    if (raise || isDue) await sweep(context, worker, { feed, epoch, raiseTo: raise ? to : null })
+    swept = { epoch: epoch.id, atMs: startedAt }
     return true
   }
 
@@ -84,20 +93,23 @@ export function openFullPass(context: RootContext, worker: Worker): FullPass {
 async function openEpoch(
   context: RootContext,
   worker: Worker,
-  { feed, epoch, sizes }: { feed: Feed; epoch: Epoch; sizes: Map<string, number> },
+  { feed, epoch, sizes }: { feed: Feed; epoch: Epoch; sizes: Map<string, Seen> },
 ): Promise<boolean> {
   const { root } = context
-  const unresolved = [...sizes.keys()]
-    .map((path) => worker.entries.get(path))
-    .filter((entry) => entry?.stat && entry.source === null && !entry.quiet)
-  if (unresolved.length > 0) return false
-  for (const [path, size] of sizes) {
-    const entry = worker.entries.get(path)
-    const head = entry?.source ? await worker.ledger.last(entry.source) : null
-    if (!head) continue
+  const places: { source: string; size: number }[] = []
+  for (const [path, seen] of sizes) {
+    if (seen.size === 0) continue
+    const entry = entryOf(worker, path, seen)
+    if (entry?.source)
+      places.push({ source: entry.source, size: entry.stat?.storedSize === undefined ? seen.size : entry.stat.size })
+    else if (!entry?.quiet) return false
+  }
+  for (const { source, size } of places) {
+    const head = await worker.ledger.last(source)
+    if (!head) return false
     const published = head.end <= size ? head.end : await lastLineEnd(worker, head, size)
     const position = encodePosition({ published, announced: head.end, ahead: null })
-    await feed.positionIfAbsent(root.name, epoch.id, { source: head.source, position })
+    await feed.positionIfAbsent(root.name, epoch.id, { source, position })
   }
   await feed.open(root.name, epoch.id)
   worker.epochs?.forget()
@@ -105,13 +117,33 @@ async function openEpoch(
   return true
 }
 
+/** What the file that the pass saw at this path is now: it may have been rotated since. */
+function entryOf(worker: Worker, path: string, { size, ino }: Seen): Entry | undefined {
+  const { entries } = worker
+  const isIt = (entry: Entry | undefined): boolean => entry?.stat?.ino === ino && entry.stat.size >= size
+  const entry = entries.get(path)
+  if (isIt(entry)) return entry
+  const family = entry?.family ?? ''
+  return entries
+    .members(family)
+    .map((other) => entries.get(other))
+    .find(isIt)
+}
+
 async function lastLineEnd(worker: Worker, head: Mark, size: number): Promise<number> {
-  let end = 0
-  for await (const { offset, bytes } of worker.ledger.read(head.source, { start: 0, end: size })) {
+  const near = await segmentBefore(worker, head.source, size)
+  let end = near
+  for await (const { offset, bytes } of worker.ledger.read(head.source, { start: near, end: size })) {
     const newline = bytes.lastIndexOf(10)
     if (newline >= 0) end = offset + newline + 1
   }
   return end
+}
+
+/** The start of the segment that holds the byte before `size`: a line ends there, or a little after. */
+async function segmentBefore(worker: Worker, source: string, size: number): Promise<number> {
+  const listed = await worker.ledger.segmentsFrom(source, Math.max(0, size - segmentBytesMax))
+  return listed.map(({ key }) => parseSegmentKey(key)?.start ?? 0).findLast((start) => start < size) ?? 0
 }
 
 async function proveRest(context: RootContext, worker: Worker): Promise<void> {
@@ -177,21 +209,40 @@ async function sweep(
       root.name,
       some.map(([source]) => source),
     )
-    for (const [index, [source, { last, stored }]] of some.entries()) {
+    for (const [index, [source, reach]] of some.entries()) {
       const text = texts[index] ?? null
       worker.publisher?.heard(source, text)
-      const position = decodePosition(text ?? '')
-      const head = await worker.ledger.header(last.key, last.storedAtMs)
-      const isBehind = position ? position.published < head.end : last.storedAtMs > epoch.floorMs
-      if (isBehind) await worker.catchUp(source)
-      if (raiseTo === null || !stored) continue
-      const { end } = await worker.ledger.header(stored.key, stored.storedAtMs)
-      if (isBehind && (position?.published ?? 0) < end) complete = false
-      else if (position && text !== null && isAt(position, end)) drops.push({ source, position: text })
+      // No position, and nothing later than the floor: published, and nothing to drop.
+      if (text === null && reach.last.storedAtMs <= epoch.floorMs) continue
+      const swept = await sweepSource(worker, { source, text, reach, isRaising: raiseTo !== null }).catch(
+        (error: unknown) => {
+          // One that is damaged keeps the floor where it is, and no other source from being swept.
+          if (!isGleanerError(error)) throw error
+          context.telemetry.trouble(error, { root: root.name, source })
+          return 'behind' as const
+        },
+      )
+      if (swept === 'behind') complete = false
+      if (swept === 'droppable' && text !== null) drops.push({ source, position: text })
     }
   }
   if (raiseTo !== null && complete)
     await feed.raiseFloor(root.name, { id: epoch.id, from: epoch.floorMs, to: raiseTo, drops })
+}
+
+async function sweepSource(
+  worker: Worker,
+  at: { source: string; text: string | null; reach: Reach; isRaising: boolean },
+): Promise<'behind' | 'droppable' | 'kept'> {
+  const { last, stored } = at.reach
+  const position = decodePosition(at.text ?? '')
+  const head = await worker.ledger.header(last.key, last.storedAtMs)
+  const isBehind = !position || position.published < head.end
+  if (isBehind) await worker.catchUp(at.source)
+  if (!at.isRaising || !stored) return 'kept'
+  const { end } = await worker.ledger.header(stored.key, stored.storedAtMs)
+  if (isBehind && (position?.published ?? 0) < end) return 'behind'
+  return position && isAt(position, end) ? 'droppable' : 'kept'
 }
 
 /** Whether the floor would say the same. */

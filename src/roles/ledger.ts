@@ -45,6 +45,7 @@ export interface Mark {
 const headerGuessBytes = 4096
 /** How many earlier segments are asked for their witness when the last one's does not fit. */
 const earlierMax = 64
+const wholeBytesMax = 24 * 1024 * 1024
 
 export interface Ledger {
   /**
@@ -87,10 +88,12 @@ interface Known {
   /** The last segment of each source. */
   heads: LruMap<string, Mark>
   headers: LruMap<string, Mark>
+  /** The last object that was read whole, if it was not too large: records are published from it batch by batch. */
+  whole: { key: string; object: StoredObject } | null
 }
 
 export function openLedger(store: Store, root: string): Ledger {
-  const known: Known = { store, root, heads: new LruMap(200_000), headers: new LruMap(20_000) }
+  const known: Known = { store, root, heads: new LruMap(200_000), headers: new LruMap(20_000), whole: null }
   return {
     async candidates(c0, { fresh, sizeHint }) {
       const marks = knownCandidates(known, c0)
@@ -178,7 +181,7 @@ async function* read(known: Known, source: string, range: { start: number; end: 
     const mark = await headerOf(known, listed.key, listed.storedAtMs)
     if (mark.end <= at) continue
     if (start > at) throw missing(known.root, source, at)
-    const object = await fetchWhole(known.store, listed.key)
+    const object = await fetchWhole(known, listed.key)
     for (const piece of framesOf(object.body, listed.key, { start: at, end: range.end })) {
       const from = Math.max(at, piece.offset)
       const to = Math.min(range.end, piece.offset + piece.bytes.length)
@@ -283,10 +286,17 @@ async function fetchHeader(store: Store, key: string): Promise<SegmentHeader> {
   throw new GleanerError('store-damaged', { operation: 'read', subject: key, message: 'it is missing or cut short' })
 }
 
-async function fetchWhole(store: Store, key: string): Promise<StoredObject> {
-  const object = await store.get(key)
-  if (object) return object
-  throw new GleanerError('store-damaged', { operation: 'read', subject: key, message: 'it was listed and is missing' })
+async function fetchWhole(known: Known, key: string): Promise<StoredObject> {
+  if (known.whole?.key === key) return known.whole.object
+  const object = await known.store.get(key)
+  if (!object)
+    throw new GleanerError('store-damaged', {
+      operation: 'read',
+      subject: key,
+      message: 'it was listed and is missing',
+    })
+  known.whole = object.size <= wholeBytesMax ? { key, object } : null
+  return object
 }
 
 function missing(root: string, source: string, at: number): GleanerError {

@@ -32,6 +32,8 @@ const batchRecordsMax = 500
 const batchBytesMax = 1024 * 1024
 /** How often a publisher that keeps losing tries again; the next signal or pass goes on. */
 const contentionMax = 20
+/** Batches that one call publishes at most; the next visit goes on. */
+const batchesMax = 200
 const clearlyMs = 10_000
 
 export interface PublishJob {
@@ -76,6 +78,7 @@ export function openPublisher(
   const publish: Publisher['publish'] = async (job) => {
     let epoch = await epochs.current()
     let lost = 0
+    let batches = 0
     let expected = texts.get(job.source) ?? (await texts.fetch(job.source))
     for (;;) {
       if (epoch.state !== 'open') {
@@ -84,7 +87,7 @@ export function openPublisher(
       }
       const before = await effective(ledger, { source: job.source, epoch, text: expected })
       const step = await nextStep(context, ledger, { job, before })
-      if (step === null) return before
+      if (step === null || ++batches > batchesMax) return before
       const outcome = await compareAndSet(context, { ...parts, texts }, { source: job.source, epoch, expected, step })
       if (outcome === 'stale') epoch = await epochs.current()
       expected = outcome === 'stale' ? await texts.fetch(job.source) : outcome.stands

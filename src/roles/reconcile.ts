@@ -18,6 +18,7 @@ import { loadCatalog } from './catalog.ts'
 import type { RootContext } from './context.ts'
 import type { Entry } from './entries.ts'
 import { isSameStat } from './entries.ts'
+import type { Seen } from './full-pass.ts'
 import { openFullPass } from './full-pass.ts'
 import type { Worker } from './work.ts'
 
@@ -59,7 +60,7 @@ interface Pass {
   spend: (calls: number) => Promise<void>
   report: PassReport
   /** Every file listed, with its size where this pass asked for it. */
-  seen: Map<string, number>
+  seen: Map<string, Seen>
   /** Directories whose contents could not be told: nothing in them is gone. */
   unread: string[]
 }
@@ -175,7 +176,7 @@ async function walk(one: Pass): Promise<void> {
       for (const path of listing.files) {
         if (!context.root.includes(path)) continue
         one.report.files++
-        one.seen.set(path, 0)
+        one.seen.set(path, { size: 0, ino: 0n })
         if (isPathDue(one, path)) due.push(path)
       }
       while (due.length >= filesAtOnce) await compare(one, due.splice(0, filesAtOnce))
@@ -209,7 +210,7 @@ async function compare(one: Pass, paths: string[]): Promise<void> {
     if (!stat && errors > 0) worker.signal({ path, cause: 'reconcile' })
     if (!stat) continue
     report.bytes += stat.size
-    one.seen.set(path, stat.size)
+    one.seen.set(path, { size: stat.size, ino: stat.ino })
     if (isUnchanged(one, { stat, entry: entries[index], published: published[index] ?? null })) continue
     report.signalled++
     worker.signal({ path, cause: 'reconcile' })
@@ -288,6 +289,8 @@ async function drop({ worker }: Pass, entry: Entry): Promise<void> {
     return
   }
   if (worker.entries.holders(source).length > 0) return
+  const known = worker.ledger.known(source)
+  if (known && known.end >= entry.seen && (worker.publisher?.cached(source)?.published ?? 0) >= known.end) return
   const head = await worker.ledger.last(source)
   if (head && worker.publisher) await worker.catchUp(source)
   if (entry.seen > (head?.end ?? 0))

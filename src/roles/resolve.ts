@@ -14,6 +14,7 @@ import {
   firstLine,
   firstRecordBytes,
   judge,
+  parseSourceId,
   probesFor,
   sourceId,
 } from '../core/identity.ts'
@@ -38,6 +39,8 @@ export type Resolution =
 export interface Evidence {
   c0: string
   candidates: Candidate[]
+  /** The first n that no source `<c0>-<n>` has. */
+  next: number
 }
 
 export interface ResolveOptions {
@@ -68,8 +71,12 @@ export async function resolve(context: RootContext, ledger: Ledger, options: Res
     return { resolution: { kind: 'none', reason: 'hole' }, look: first }
   }
   if (c0 === null) return { resolution: { kind: 'none', reason: 'no-record' }, look: first }
-  const marks = await ledger.candidates(c0, { fresh: true, sizeHint: first.stat.size })
-  const evidence: Evidence = { c0, candidates: marks.map(candidateOf) }
+  const sizeHint = first.stat.size
+  const marks = await ledger.candidates(c0, { fresh: true, sizeHint })
+  // Sources that began without a complete record are candidates for all of the family.
+  const unfinished = familyId(context, options.path, Buffer.alloc(0))
+  const others = unfinished === c0 ? [] : await ledger.candidates(unfinished, { fresh: true, sizeHint })
+  const evidence: Evidence = { c0, candidates: [...marks, ...others].map(candidateOf), next: marks.length }
   return decide(context, ledger, { options, evidence, size: first.stat.size })
 }
 
@@ -159,22 +166,26 @@ function judgeAll(evidence: Evidence, probes: Range[], look: Look): Decided {
     chosen?.verdict.verdict === 'same' && needs.every((need) => need.candidate.head <= chosen.candidate.head)
   if (needs.length > 0 && !settled) return { kind: 'need', needs }
   const { c0 } = evidence
-  if (chosen === null) return { kind: 'new', id: sourceId(c0, evidence.candidates.length), c0, evidence }
+  if (chosen === null) return { kind: 'new', id: sourceId(c0, evidence.next), c0, evidence }
   if (chosen.verdict.verdict === 'same') {
     return {
       kind: 'same',
       id: chosen.candidate.id,
-      c0,
+      c0: c0Of(chosen.candidate, c0),
       matched: chosen.verdict.matched,
-      evidence: { c0, candidates: [chosen.candidate] },
+      evidence: { c0: c0Of(chosen.candidate, c0), candidates: [chosen.candidate], next: 0 },
     }
   }
-  return { kind: 'behind', id: chosen.candidate.id, c0, evidence }
+  return { kind: 'behind', id: chosen.candidate.id, c0: c0Of(chosen.candidate, c0), evidence }
+}
+
+function c0Of({ id }: Candidate, otherwise: string): string {
+  return parseSourceId(id)?.c0 ?? otherwise
 }
 
 /** The evidence for a path whose source is known here: its last segment alone. */
 export function evidenceOf(c0: string, mark: Mark): Evidence {
-  return { c0, candidates: [candidateOf(mark)] }
+  return { c0, candidates: [candidateOf(mark)], next: 0 }
 }
 
 /** The ranges that a look must probe to be confirmed. */
@@ -189,16 +200,20 @@ export function confirm(evidence: Evidence, probes: Range[], look: Look): 'same'
   return decided.kind === 'same' || decided.kind === 'new' ? decided.kind : 'no'
 }
 
-/** The content id of what a look saw, or null if it holds no complete record. */
+/** The content id of what a look saw, or null if it holds no complete record and is not final (`whole`). */
 export function contentIdOf(
   context: RootContext,
   options: { path: string; whole: boolean },
   look: Look,
 ): string | null {
   const { root } = context
-  const first = firstLine(look.beginning, root.header, options.whole && look.stat.size === look.beginning.length)
-  if (first === null) return null
-  return contentId(root.name, decodePath(familyOf(options.path, root.family)), first)
+  const first = firstLine(look.beginning, root.header)
+  if (first === null && !(options.whole && look.stat.size > 0)) return null
+  return familyId(context, options.path, first ?? Buffer.alloc(0))
+}
+
+function familyId({ root }: RootContext, path: string, first: Buffer): string {
+  return contentId(root.name, decodePath(familyOf(path, root.family)), first)
 }
 
 export function lookRequest(want: {

@@ -165,7 +165,7 @@ function evidenceAfter(request: ArchiveRequest, header: SegmentHeader): Evidence
     heldElsewhere: null,
     prefix: null,
   }
-  return { c0: request.c0, candidates: [candidate] }
+  return { c0: request.c0, candidates: [candidate], next: 0 }
 }
 
 interface Storing {

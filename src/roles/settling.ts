@@ -2,7 +2,6 @@
 
 import { isActive } from '../core/family.ts'
 import { beginningBytes } from '../core/identity.ts'
-import { isGleanerError } from '../errors.ts'
 import type { Look } from '../ports/files.ts'
 import { isHeldElsewhere, sizeIfHolder } from './family.ts'
 import type { Mark } from './ledger.ts'
@@ -111,7 +110,7 @@ export async function tellRewritten(one: Visit, c0: string): Promise<void> {
   if (!head || entry.c0 !== c0 || (await isHeld(one, head))) return
   const detail = `the file no longer holds what was archived of it up to ${head.end}; it is archived again, whole, as a new source`
   // What was published of it beyond the archive will not be archived as that source any more.
-  await disown(one, head)
+  parts.debts.add(head.source, { disown: true })
   await parts.journal.record({
     kind: 'rewritten',
     source: head.source,
@@ -120,24 +119,6 @@ export async function tellRewritten(one: Visit, c0: string): Promise<void> {
     end: head.end,
     detail,
   })
-}
-
-async function disown({ entry, parts, context }: Visit, head: Mark): Promise<void> {
-  try {
-    const disowned = (await parts.publisher?.standing(head.source))?.published ?? null
-    await parts.publisher?.publish({
-      source: head.source,
-      path: entry.path,
-      family: entry.family,
-      head,
-      ahead: null,
-      disowned,
-    })
-  } catch (error) {
-    // A Redis that is away does not keep bytes from the archive.
-    if (!isGleanerError(error)) throw error
-    context.telemetry.trouble(error, { root: context.root.name, path: entry.path })
-  }
 }
 
 /**
@@ -174,7 +155,8 @@ export function untilSettledMs(one: Visit, head: Mark): number | null {
   if (entry.expected) waits.push(Math.max(50, settle.readMs))
   if ((entry.stat?.size ?? 0) > head.end) {
     const rotatable = !isActive(entry.path, context.root.family) && !isOlder(one, entry.unchangedSinceMs, settle.tailMs)
-    if (rotatable || !isFinal(one)) waits.push(rotatable ? settle.tailMs - (one.nowMs - entry.unchangedSinceMs) : untilFinalMs(one))
+    if (rotatable || !isFinal(one))
+      waits.push(rotatable ? settle.tailMs - (one.nowMs - entry.unchangedSinceMs) : untilFinalMs(one))
   }
   return waits.length === 0 ? null : Math.max(1, Math.min(...waits))
 }

@@ -15,6 +15,7 @@ import type { Position } from '../core/position.ts'
 import { age, readableNow, unseen } from '../core/settle.ts'
 import type { Look } from '../ports/files.ts'
 import { advance } from './advance.ts'
+import type { Debts } from './debts.ts'
 import { disputeOf } from './dispute.ts'
 import type { RootContext } from './context.ts'
 import type { Entries, Entry } from './entries.ts'
@@ -44,6 +45,7 @@ export interface VisitParts {
   journal: Journal
   publisher: Publisher | null
   inFlight: Throttle
+  debts: Debts
   /** Told of segments that were made, or that only an earlier witness of the file speaks for. */
   prove(path: string, marks: Mark[], options: { atOnce: boolean }): void
   /** Whether the prover still has something to say of a source. */

@@ -18,6 +18,7 @@ import { isInside } from '../core/path.ts'
 import { isGleanerError } from '../errors.ts'
 import type { Signal } from '../ports/signals.ts'
 import type { RootContext } from './context.ts'
+import { openDebts, publishArchived } from './debts.ts'
 import type { Entries } from './entries.ts'
 import { openEntries } from './entries.ts'
 import type { EpochKeeper } from './epoch.ts'
@@ -60,14 +61,14 @@ export interface Worker {
    * few times, where files keep growing or fail).
    */
   caughtUp(withinMs: number): Promise<void>
-  /** Publishes from the archive what lies between position and head, of a source whose file need not exist. */
+  /** Publishes from the archive what lies between position and head, of a source whose file need not exist; later, if not now. */
   catchUp(source: string): Promise<void>
   /** Archives whatever is complete from now on, whatever its age. */
   drain(on: boolean): void
   /** Whether other machines write this root. */
   remote(): boolean
   setRemote(remote: boolean): void
-  /** Takes signals from the stream and proves, until `signal` aborts. */
+  /** Takes signals from the stream, proves, and publishes what is owed, until `signal` aborts. */
   run(signal: AbortSignal): Promise<void>
 }
 
@@ -119,9 +120,8 @@ export function openWorker(context: RootContext, shared: { inFlight: Throttle })
     },
     caughtUp: (withinMs) => queue.caughtUp(withinMs),
     async catchUp(source) {
-      const head = await ledger.last(source)
-      if (head && publisher)
-        await publisher.publish({ source, path: head.path, family: head.family, head, ahead: null, disowned: null })
+      if (publisher && !(await publishArchived({ publisher, ledger }, source, { disown: false })))
+        parts.debts.add(source)
     },
     drain(on) {
       state.draining = on
@@ -152,6 +152,7 @@ function openWorking(context: RootContext, { inFlight }: { inFlight: Throttle })
     journal,
     publisher,
     inFlight,
+    debts: openDebts(),
     prove: (path, marks, options) => prover.add(path, marks, options),
     isProving: (source) => prover.isProving(source),
     visitFirst: (path) => working.queue.add(path, { local: false, size: 0, failures: 0, drain: true }),
@@ -250,9 +251,10 @@ async function receive(
   }
 }
 
-async function proveForEver({ context, prover }: Working, stop: AbortSignal): Promise<void> {
+async function proveForEver({ context, prover, parts }: Working, stop: AbortSignal): Promise<void> {
   const { root, clock, telemetry } = context
   while (!stop.aborted) {
+    if (parts.publisher) await parts.debts.settle(parts.publisher, parts.ledger)
     const nextMs = await prover.step().catch((error: unknown) => {
       if (!isGleanerError(error, 'root-unavailable', 'root-stalled'))
         telemetry.trouble(error, { root: root.name, role: 'prove' })

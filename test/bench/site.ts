@@ -73,7 +73,7 @@ export async function withBench<T>(body: (bench: Bench) => Promise<T>): Promise<
   try {
     return await body(bench)
   } finally {
-    for (const close of deferred.reverse()) await close()
+    for (const close of deferred.toReversed()) await close()
     await rm(dir, { recursive: true, force: true })
   }
 }

@@ -12,13 +12,11 @@ export interface Subscriber {
 export function openSubscriber(client: Redis, root: string): Subscriber {
   const own = client.duplicate()
   const seen = new Map<number, number>()
-  let open = true
+  const closing = new AbortController()
   const reading = (async () => {
     let last = '$'
-    while (open) {
-      const answer = (await own.xread('BLOCK', 500, 'STREAMS', `{gleaner:${root}}:records`, last)) as
-        | [string, [string, string[]][]][]
-        | null
+    while (!closing.signal.aborted) {
+      const answer = await own.xread('BLOCK', 500, 'STREAMS', `{gleaner:${root}}:records`, last)
       const now = performance.now()
       for (const [id, fields] of answer?.[0]?.[1] ?? []) {
         last = id
@@ -37,7 +35,7 @@ export function openSubscriber(client: Redis, root: string): Subscriber {
       }
     },
     async close() {
-      open = false
+      closing.abort()
       await reading
       own.disconnect()
     },

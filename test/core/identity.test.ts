@@ -54,20 +54,14 @@ test('a source id is c0 and n, and nothing else is one', (t) => {
   }
 })
 
-const line = (text: string, header: Parameters<typeof firstLine>[1] = 'none', whole = false) =>
-  firstLine(Buffer.from(text), header, whole)?.toString() ?? null
+const line = (text: string, header: Parameters<typeof firstLine>[1] = 'none') =>
+  firstLine(Buffer.from(text), header)?.toString() ?? null
 
 test('the first record is the first complete line without its newline', (t) => {
   t.is(line('one\ntwo\n'), 'one')
   t.is(line('\ntwo\n'), '')
   t.is(line('one'), null)
   t.is(line(''), null)
-})
-
-test('of a final file without any complete record, what it holds counts', (t) => {
-  t.is(line('one', 'none', true), 'one')
-  t.is(line('', 'none', true), null)
-  t.is(line('one\ntwo', 'none', true), 'one')
 })
 
 test('header lines are skipped, and a file that holds only those has no record yet', (t) => {
@@ -82,9 +76,9 @@ test('header lines are skipped, and a file that holds only those has no record y
 
 test('a first line longer than 64 KiB is cut there, whether or not its end was seen', (t) => {
   const long = Buffer.alloc(70_000, 'x')
-  t.is(firstLine(long, 'none', false)?.length, 65_536)
-  t.is(firstLine(Buffer.concat([long, Buffer.from('\n')]), 'none', false)?.length, 65_536)
-  t.is(firstLine(long.subarray(0, 65_535), 'none', false), null)
+  t.is(firstLine(long, 'none')?.length, 65_536)
+  t.is(firstLine(Buffer.concat([long, Buffer.from('\n')]), 'none')?.length, 65_536)
+  t.is(firstLine(long.subarray(0, 65_535), 'none'), null)
 })
 
 /** A file as one look sees it, answering for any range. */

@@ -248,9 +248,9 @@ test.serial(
   withSite(async (t, site) => {
     const file = join(site.logs, 'a.log')
     await writeFile(file, '')
-    let writing = true
+    const stopping = new AbortController()
     const writer = (async () => {
-      for (let n = 0; writing; n++) {
+      for (let n = 0; !stopping.signal.aborted; n++) {
         await appendFile(file, `line ${n} ${'x'.repeat(2000)}`)
         await appendFile(file, `${'y'.repeat(n % 3000)}\n`)
       }
@@ -261,7 +261,7 @@ test.serial(
       const [text = ''] = await sources(site)
       t.true(text.endsWith('\n') && (await readFile(file, 'latin1')).startsWith(text))
     }
-    writing = false
+    stopping.abort()
     await writer
     await reconcile(t, site)
     t.deepEqual(await sources(site), [await readFile(file, 'latin1')])

@@ -113,7 +113,7 @@ async function disturb(lab: Lab, run: Run): Promise<string> {
     const isAll = n % 10 === 5
     const nodes = isAll ? lab.nodes : lab.nodes.slice(one, one + 1)
     // Half of them while they work, the others wherever they are, also in their start.
-    if (n % 2 === 0) await Promise.all(nodes.map((node) => node.process?.said('"running"')))
+    if (n % 2 === 0) await Promise.all(nodes.map(async (node) => node.process?.said('"running"')))
     await Promise.all(nodes.map((node) => lab.killOne(node, isAll ? 1000 : random() * 300)))
   }
   await Promise.all([...events, until(1)])
@@ -125,7 +125,7 @@ async function disturb(lab: Lab, run: Run): Promise<string> {
 /** SIGTERM for all, then what they left: one pass by a process of its own. */
 async function drain(t: ExecutionContext, lab: Lab): Promise<void> {
   for (const { process } of lab.nodes) process?.kill('SIGTERM')
-  const statuses = await Promise.all(lab.nodes.map(({ process }) => process?.ended))
+  const statuses = await Promise.all(lab.nodes.map(async ({ process }) => process?.ended))
   t.log(`the nodes ended with ${statuses.join(', ')}`)
   const { status, stdout, stderr } = await lab.gleaner('--json', 'reconcile')
   t.log(`reconcile: ${stdout.trim()}`)

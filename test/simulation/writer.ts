@@ -52,6 +52,15 @@ export function openWriter(
     node = random.int(options.nodes)
   }
 
+  /** A file whose only line has no end until long after it counts as final. */
+  const writeDocument = (): void => {
+    const bytes = line()
+    const cut = 1 + random.int(bytes.length - 2)
+    world.create('doc', node, bytes.subarray(0, cut))
+    const rest = Buffer.concat([bytes.subarray(cut), line(), line()])
+    scheduler.after(31_000 + random.int(6000), () => world.append('doc', node, rest))
+  }
+
   const shift = (): void => {
     for (let n = 40; n >= 1; n--) world.rename(`${active}.${n}`, `${active}.${n + 1}`, node)
   }
@@ -87,6 +96,7 @@ export function openWriter(
 
   return {
     async run(untilMs) {
+      if (random.chance(0.2)) writeDocument()
       if (random.chance(0.3)) {
         world.create(`${active}.1`, node, Buffer.concat([opening(), line(), line()]))
       }

@@ -26,7 +26,7 @@ export async function readTruth(directory: string): Promise<Truth> {
 /** What stock tools make of the archive: `zstd -dc` of each segment, in the order of the keys. */
 export async function readArchive(archive: string, root: string): Promise<ArchivedSource[]> {
   const directory = join(archive, 'evidence', 'segments', root)
-  const ids = (await readdir(directory).catch(() => [])).sort()
+  const ids = (await readdir(directory).catch((): string[] => [])).sort()
   const sources: ArchivedSource[] = []
   for (const id of ids) {
     const names = (await readdir(join(directory, id))).filter((name) => name.endsWith('.zst')).sort()

@@ -53,8 +53,8 @@ let [lines, rotations, jobCount] = [0, 0, 0]
 let descriptor = -1
 /** The half of a line that is not written yet. */
 let rest: Buffer | null = null
-let stopping = false
-process.on('SIGTERM', () => (stopping = true))
+const stopping = new AbortController()
+process.on('SIGTERM', () => stopping.abort())
 
 for (const directory of [logdir, jobs, truth]) mkdirSync(directory, { recursive: true })
 descriptor = openSync(active, 'a')
@@ -67,7 +67,7 @@ process.stdout.write(`${JSON.stringify({ lines, rotations })}\n`)
 async function write(): Promise<void> {
   const began = performance.now()
   let [rotateAt, jobAt] = [Number(rotateEveryMs), 0]
-  while (!stopping) {
+  while (!stopping.signal.aborted) {
     const now = performance.now() - began
     if (now >= rotateAt) {
       await rotate()
