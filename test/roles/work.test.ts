@@ -1,0 +1,122 @@
+import { appendFile, rename, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { ExecutionContext } from 'ava'
+import test from 'ava'
+import type { MemoryFeed } from '../../src/adapters/memory-feed.ts'
+import { GleanerError } from '../../src/errors.ts'
+import type { Feed } from '../../src/ports/feed.ts'
+import type { RootContext, RootSettings } from '../../src/roles/context.ts'
+import { listAll } from '../../src/roles/ledger.ts'
+import { openReconciler } from '../../src/roles/reconcile.ts'
+import { openThrottle } from '../../src/roles/throttle.ts'
+import type { Worker } from '../../src/roles/work.ts'
+import { openWorker } from '../../src/roles/work.ts'
+import { openRoot } from '../support/root-context.ts'
+
+/** A worker over real files, with a store and a feed in memory; `visit` signals a path and waits until it is done. */
+function work(t: ExecutionContext, change: (context: RootContext) => RootContext = (context) => context) {
+  const opened = openRoot(t)
+  let writes = 0
+  const context = change({ ...opened.context, random: () => String(writes++).padStart(32, '0') })
+  const open = (): { worker: Worker; visit(path: string): Promise<void>; pass(): Promise<unknown> } => {
+    const worker = openWorker(context, { inFlight: openThrottle(1e8) })
+    worker.setRemote(false)
+    const reconciler = openReconciler(context, worker)
+    return {
+      worker,
+      async visit(path) {
+        worker.signal({ path, cause: 'test' })
+        await worker.caughtUp(100)
+      },
+      pass: () => reconciler.pass({ full: true }),
+    }
+  }
+  return { ...opened, open, file: (name: string) => join(opened.path, name) }
+}
+
+const settings = (context: RootContext, root: Partial<RootSettings>): RootContext => ({ ...context, root: { ...context.root, ...root } })
+
+function records(feed: MemoryFeed): string[] {
+  return feed.records('r').map(({ fields }) => `${fields['kind']} ${fields['start']}-${fields['end']}`)
+}
+
+test('a line longer than a window, still being written behind published ones, ends its visit and is published once it is whole', async (t) => {
+  const seal = { bytes: 1e9, ageMs: 1e9 }
+  const { open, file, feed } = work(t, (context) =>
+    settings(context, { seal, limits: { ...context.root.limits, lineBytesMax: 4 * 1024 * 1024 } }),
+  )
+  const { visit } = open()
+  await writeFile(file('a'), 'one\n')
+  await visit('a')
+  await appendFile(file('a'), 'two\n')
+  await visit('a')
+  await appendFile(file('a'), 'x'.repeat(2_500_000))
+  await visit('a')
+  t.deepEqual(records(feed), ['record 0-4', 'record 4-8'])
+  await appendFile(file('a'), '\n')
+  await visit('a')
+  t.deepEqual(records(feed), ['record 0-4', 'record 4-8', 'record 8-2500009'])
+})
+
+test('a file that was final with half a line, and grows after all, stays one source on every node', async (t) => {
+  const { open, file, store } = work(t, (context) => settings(context, { settle: { readMs: 1, tailMs: 1, finalMs: 50 } }))
+  const one = open()
+  await writeFile(file('a'), 'JOB_FIN')
+  await one.visit('a')
+  await new Promise((resolve) => setTimeout(resolve, 60))
+  await one.visit('a')
+  t.is((await listAll(store, 'evidence/segments/r/')).length, 1)
+  await appendFile(file('a'), 'ISH 1\nline 2\n')
+  await open().visit('a')
+  await one.visit('a')
+  const sources = new Set((await listAll(store, 'evidence/segments/r/')).map(({ key }) => key.split('/')[3]))
+  t.is(sources.size, 1)
+})
+
+test('what was archived while Redis was away is published when it is back, also of a file that is gone', async (t) => {
+  let isAway = false
+  const away = (feed: Feed): Feed => ({
+    ...feed,
+    positions: async (...given) => check() ?? feed.positions(...given),
+    publish: async (...given) => check() ?? feed.publish(...given),
+    epoch: async (...given) => check() ?? feed.epoch(...given),
+  })
+  const check = (): null => {
+    if (isAway) throw new GleanerError('redis-unreachable', { operation: 'publish', subject: 'r' })
+    return null
+  }
+  const { open, file, feed } = work(t, (context) => ({ ...context, feed: away(context.feed as Feed) }))
+  const { worker, visit, pass } = open()
+  await writeFile(file('a'), 'one\n')
+  await visit('a')
+  isAway = true
+  await appendFile(file('a'), 'two\n')
+  await visit('a')
+  await rm(file('a'))
+  await pass()
+  await pass()
+  isAway = false
+  const stop = new AbortController()
+  const running = worker.run(stop.signal)
+  for (let tries = 0; tries < 50 && records(feed).length < 2; tries++) await new Promise((resolve) => setTimeout(resolve, 100))
+  stop.abort()
+  await running
+  t.deepEqual(records(feed), ['record 0-4', 'record 4-8'])
+})
+
+test('since now: what was there before the first pass is not published, though it is rotated during it', async (t) => {
+  const { open, file, feed } = work(t, (context) => settings(context, { feed: { ...context.root.feed, since: 'now' } }))
+  const { pass, visit } = open()
+  await writeFile(file('a'), 'old 1\nold 2\n')
+  const passed = pass()
+  await rename(file('a'), file('a.1'))
+  await writeFile(file('a'), 'new 1\n')
+  await passed
+  await pass()
+  await appendFile(file('a'), 'new 2\n')
+  await visit('a')
+  await visit('a.1')
+  const raw = feed.records('r').map(({ fields }) => fields['raw']?.toString())
+  t.false(raw.some((text) => text?.startsWith('old')), String(raw))
+  t.true(raw.includes('new 2\n'))
+})
