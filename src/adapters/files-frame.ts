@@ -2,8 +2,8 @@
 import { constants, zstdCompressSync } from 'node:zlib'
 
 export function compressFrame(raw: Uint8Array, level: number): Uint8Array<ArrayBuffer> {
-  // One output chunk that holds any result (ZSTD_COMPRESSBOUND): with the default 16 KiB the calls cost more than the work.
-  const chunkSize = 64 * 1024 + raw.length + (raw.length >>> 8)
+  // With the default chunk of 16 KiB the calls cost more than the work; with one that holds any result, its zeroing does.
+  const chunkSize = 256 * 1024
   const params = { [constants.ZSTD_c_compressionLevel]: level }
   const out = zstdCompressSync(raw, { chunkSize, params })
   const bytes = new Uint8Array(out)

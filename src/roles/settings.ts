@@ -48,11 +48,14 @@ export function rootSettings(
   }
 }
 
+/** Names may begin with a dot and hold a newline. */
+const anyName = { dot: true, flags: 's' }
+
 /** A path is in by its own name or by its family's, so that a rotated file stays in; and it is out likewise. */
 function includesOf(root: RootConfig, familyOfPath: (path: string) => string): (path: string) => boolean {
-  const included = picomatch([...root.include], { dot: true })
-  const excluded = picomatch([...root.exclude], { dot: true })
-  const never = picomatch([...alwaysExcluded], { dot: true, basename: true })
+  const included = picomatch([...root.include], anyName)
+  const excluded = picomatch([...root.exclude], anyName)
+  const never = picomatch([...alwaysExcluded], { ...anyName, basename: true })
   return (path) => {
     const text = pathText(path)
     if (never(text)) return false

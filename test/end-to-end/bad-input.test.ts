@@ -276,7 +276,7 @@ test.serial(
     await mkdir(join(dir, 'outside'))
     await writeFile(join(dir, 'outside', 'secret'), 'outside too\n')
     t.is(spawnSync('mkfifo', [join(logs, 'fifo')]).status, 0)
-    const server = createServer().listen(join(logs, 'socket'))
+    const server = createServer().unref().listen(join(logs, 'socket'))
     await once(server, 'listening')
     await symlink('loop', join(logs, 'loop'))
     await symlink('.', join(logs, 'self'))

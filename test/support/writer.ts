@@ -84,6 +84,7 @@ async function write(): Promise<void> {
 }
 
 function appendLine(): void {
+  finishLine()
   const line = lineOf(generation.number, generation.lines++)
   lines++
   generation.content.push(line)
