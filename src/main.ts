@@ -6,12 +6,11 @@
  * A failure is two lines on stderr, what failed and what to do about it. A stack appears only with `--log-level debug`.
  */
 
-import { enableCompileCache } from 'node:module'
-import { fileURLToPath } from 'node:url'
 import { Command, CommanderError } from 'commander'
 import type { App, ExitStatus } from './commands/app.ts'
 import { composeApp } from './compose.ts'
 import { GleanerError, isGleanerError, messageOf } from './errors.ts'
+import { beginLean } from './lean.ts'
 
 type Register = (program: Command, app: App) => void
 
@@ -39,8 +38,7 @@ const after = `
 Configuration: --config FILE, $GLEANER_CONFIG, ./gleaner.yaml, /etc/gleaner/gleaner.yaml: the first that is named or there.
 Exit status: 0 done, 1 failed, 2 usage or configuration, 3 damage or new anomalies found.`
 
-// Compiled code of what is loaded from here on is kept beside the packages, where that may be written: half the start, less memory.
-enableCompileCache(fileURLToPath(new URL('../node_modules/.cache/gleaner', import.meta.url)))
+if (['run', 'reconcile', 'demo'].includes(commandIn(process.argv.slice(2)) ?? '')) beginLean()
 await main(process.argv.slice(2))
 
 async function main(args: string[]): Promise<void> {

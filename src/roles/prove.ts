@@ -69,68 +69,74 @@ export interface ProverParts {
 
 export function openProver(context: RootContext, parts: ProverParts): Prover {
   const { clock, root } = context
-  const jobs = new Map<string, Job>()
+  const jobs = openJobs()
   const proofs = new LruMap<string, number>(200_000)
-  /** Jobs per source. */
-  const counts = new Map<string, number>()
 
-  const forget = (key: string, { mark }: Job): void => {
-    if (!jobs.delete(key)) return
-    const left = (counts.get(mark.source) ?? 1) - 1
-    if (left > 0) counts.set(mark.source, left)
-    else counts.delete(mark.source)
-  }
-
-  const prove = async (key: string, job: Job): Promise<void> => {
+  const prove = async (job: Job): Promise<void> => {
     const outcome = await proveOne(context, { ...parts, proofs }, job)
-    if (outcome === 'again' && ++job.attempts < attemptsMax) {
-      job.notBeforeMs = clock.monotonicMs() + (parts.remote() ? root.settle.tailMs : Math.max(1, root.settle.readMs))
-      return
-    }
-    forget(key, job)
+    if (outcome === 'done' || ++job.attempts >= attemptsMax) jobs.forget(job)
+    else job.notBeforeMs = clock.monotonicMs() + (parts.remote() ? root.settle.tailMs : Math.max(1, root.settle.readMs))
   }
 
   return {
     add(path, marks, { atOnce }) {
-      for (const mark of marks) {
-        if (jobs.size >= queueMax) return
-        const notBeforeMs = clock.monotonicMs() + (atOnce ? 0 : root.settle.tailMs)
-        const before = jobs.get(mark.key)
-        if (before && before.notBeforeMs <= notBeforeMs) continue
-        if (!before) counts.set(mark.source, (counts.get(mark.source) ?? 0) + 1)
-        jobs.set(mark.key, {
-          mark,
-          path,
-          notBeforeMs,
-          differed: before?.differed ?? null,
-          attempts: before?.attempts ?? 0,
-        })
-      }
+      const notBeforeMs = clock.monotonicMs() + (atOnce ? 0 : root.settle.tailMs)
+      for (const mark of marks) jobs.add({ mark, path, notBeforeMs, differed: null, attempts: 0 })
     },
     provenTo: (source) => proofs.get(source) ?? 0,
     learn(source, end) {
       if (end > (proofs.get(source) ?? 0)) proofs.set(source, end)
     },
-    isProving: (source) => (counts.get(source) ?? 0) > 0,
+    isProving: (source) => jobs.ofSource(source) > 0,
     async step() {
-      for (const [key, job] of jobs) {
+      for (const job of jobs.all()) {
         if (job.notBeforeMs > clock.monotonicMs()) continue
         try {
-          await prove(key, job)
+          await prove(job)
         } catch (error) {
           job.notBeforeMs = clock.monotonicMs() + root.settle.tailMs
-          if (++job.attempts >= attemptsMax) forget(key, job)
+          if (++job.attempts >= attemptsMax) jobs.forget(job)
           throw error
         }
       }
-      const next = Math.min(...[...jobs.values()].map((job) => job.notBeforeMs))
-      return Number.isFinite(next) ? Math.max(1, next - clock.monotonicMs()) : null
+      const next = jobs.soonestMs()
+      return next === null ? null : Math.max(1, next - clock.monotonicMs())
     },
-    oldestAgeMs() {
-      const oldest = Math.min(...[...jobs.values()].map((job) => job.notBeforeMs))
-      return Number.isFinite(oldest) ? Math.max(0, clock.monotonicMs() - oldest) : 0
-    },
+    oldestAgeMs: () => Math.max(0, clock.monotonicMs() - (jobs.soonestMs() ?? Number.POSITIVE_INFINITY)),
     get waiting() {
+      return jobs.size
+    },
+  }
+}
+
+/** Jobs by segment, counted by source. */
+function openJobs() {
+  const jobs = new Map<string, Job>()
+  const counts = new Map<string, number>()
+  return {
+    /** One that is there stays, and becomes due earlier if this one is. */
+    add(job: Job): void {
+      const before = jobs.get(job.mark.key)
+      if (before) before.notBeforeMs = Math.min(before.notBeforeMs, job.notBeforeMs)
+      else if (jobs.size < queueMax) {
+        jobs.set(job.mark.key, job)
+        counts.set(job.mark.source, (counts.get(job.mark.source) ?? 0) + 1)
+      }
+    },
+    forget({ mark }: Job): void {
+      if (!jobs.delete(mark.key)) return
+      const left = (counts.get(mark.source) ?? 1) - 1
+      if (left > 0) counts.set(mark.source, left)
+      else counts.delete(mark.source)
+    },
+    ofSource: (source: string): number => counts.get(source) ?? 0,
+    all: () => jobs.values(),
+    soonestMs(): number | null {
+      let soonest: number | null = null
+      for (const { notBeforeMs } of jobs.values()) soonest = Math.min(soonest ?? notBeforeMs, notBeforeMs)
+      return soonest
+    },
+    get size() {
       return jobs.size
     },
   }

@@ -55,6 +55,8 @@ interface Pass {
   context: RootContext
   worker: Worker
   full: boolean
+  /** Heads are compared with positions: in a full pass, and where Redis may have lost some. */
+  withPositions: boolean
   remote: boolean
   nowMs: number
   spend: (calls: number) => Promise<void>
@@ -75,6 +77,7 @@ export function openReconciler(context: RootContext, worker: Worker): Reconciler
   let longestMs = 0
 
   const spend = openSpending(context)
+  const hasLost = openHistory(context)
 
   const pass: Reconciler['pass'] = async (options = {}) => {
     const report: PassReport = { ran: false, files: 0, bytes: 0, signalled: 0, unread: [] }
@@ -82,10 +85,12 @@ export function openReconciler(context: RootContext, worker: Worker): Reconciler
     if (!(await isMounted(context, worker))) return report
     if (!options.alone && !(await mayPass(context, holder))) return report
     const full = options.full ?? isFullDue(lastFullMs, startMs, policy)
+    const isLost = await hasLost()
     const one: Pass = {
       context,
       worker,
       full,
+      withPositions: full || isLost,
       remote: worker.remote(),
       nowMs: startMs,
       spend,
@@ -109,10 +114,7 @@ export function openReconciler(context: RootContext, worker: Worker): Reconciler
     }
     lastPassMs = clock.monotonicMs()
     longestMs = Math.max(lastPassMs - startMs, full ? 0 : longestMs)
-    telemetry.rootUp(root.name, true)
-    const cost = { files: report.files, metadataPerSecondMax: root.reconcile.metadataPerSecondMax, passMs: longestMs }
-    const facts = { full, files: report.files, signalled: report.signalled, ms: lastPassMs - startMs }
-    telemetry.pass(root.name, { ...facts, worstDetectionMs: worstDetectionMs(policy, cost) })
+    tellPass(context, { full, report, ms: lastPassMs - startMs, longestMs })
     return { ...report, ran: true }
   }
 
@@ -124,6 +126,38 @@ export function openReconciler(context: RootContext, worker: Worker): Reconciler
     get lastPassMs() {
       return lastPassMs
     },
+  }
+}
+
+function tellPass(
+  { root, telemetry }: RootContext,
+  { full, report, ms, longestMs }: { full: boolean; report: PassReport; ms: number; longestMs: number },
+): void {
+  const { everyMs, fullEveryMs, metadataPerSecondMax } = root.reconcile
+  const { files, signalled } = report
+  const worstMs = worstDetectionMs({ everyMs, fullEveryMs }, { files, metadataPerSecondMax, passMs: longestMs })
+  telemetry.rootUp(root.name, true)
+  telemetry.pass(root.name, { full, files, signalled, ms, worstDetectionMs: worstMs })
+}
+
+/**
+ * Whether Redis has another history than at the last pass, or fewer entries than it had: then positions that were reached may be lost. A
+ * path is left quiet only once its source was seen published, so nothing else can put a position behind.
+ */
+function openHistory({ feed, root }: RootContext): () => Promise<boolean> {
+  let before = { id: '', seq: 0 }
+  return async () => {
+    if (!feed) return false
+    try {
+      const now = { id: (await feed.epoch(root.name))?.id ?? '', seq: await feed.lastSeq(root.name) }
+      const isLost = now.id !== before.id || now.seq < before.seq
+      before = now
+      return isLost
+    } catch (error) {
+      if (!isGleanerError(error)) throw error
+      before = { id: '', seq: 0 }
+      return false
+    }
   }
 }
 
@@ -203,7 +237,7 @@ async function compare(one: Pass, paths: string[]): Promise<void> {
   await spend(paths.length)
   const { stats, errors } = await context.files.stat(paths, { fresh: one.remote })
   const entries = paths.map((path) => worker.entries.get(path))
-  const published = await publishedOf(context, worker, entries)
+  const published = one.withPositions ? await publishedOf(context, worker, entries) : []
   for (const [index, path] of paths.entries()) {
     const stat = stats[index]
     // What cannot be told by a stat is visited, which says why.
