@@ -27,6 +27,7 @@ const positionsWorthDropping = 1000
 const page = 10_000
 /** Another node may have died between archiving and publishing a file that is gone since. */
 const sweepEveryMs = 3_600_000
+const caughtUpMsMax = 60_000
 /** Segments of one source that a full pass gives to be proven. */
 const provenPerPassMax = 1000
 
@@ -65,7 +66,9 @@ export function openFullPass(context: RootContext, worker: Worker): FullPass {
   }
 
   return async (facts) => {
-    await worker.caughtUp(2 * context.root.settle.readMs + 100)
+    const caughtUp = worker.caughtUp(2 * context.root.settle.readMs + 100)
+    // A backlog of hours must not keep the next pass from finding what has changed meanwhile.
+    await (facts.alone ? caughtUp : Promise.race([caughtUp, context.clock.delay(caughtUpMsMax)]))
     const { startedAt } = facts
     if (startedAt === null) return false
     await proveRest(context, worker)

@@ -206,7 +206,11 @@ function failed(working: Working, { path, asked, error }: { path: string; asked:
   const { context, parts, epochs, queue } = working
   const { root, telemetry } = context
   parts.entries.at(path).quiet = false
-  if (isGleanerError(error, 'file-gone')) return
+  if (isGleanerError(error, 'file-gone')) {
+    // A name that never was a file here (a forged or late signal) is not remembered.
+    if (parts.entries.get(path)?.stat === null) parts.entries.delete(path)
+    return
+  }
   if (isGleanerError(error, 'root-unavailable', 'root-stalled')) {
     telemetry.rootUp(root.name, false, error.message)
     return
