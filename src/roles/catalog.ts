@@ -43,6 +43,7 @@ export async function loadCatalog(context: RootContext, worker: Worker): Promise
     for (const [path, size, mtimeNs, ino, unchangedMs, source, proven] of catalog.files) {
       const id = parseSourceId(source)
       if (id) worker.prover.learn(source, proven)
+      if (!root.includes(path)) continue
       const entry = worker.entries.at(path)
       if (entry.stat !== null) continue
       if (id) worker.entries.bind(entry, source, id.c0)

@@ -208,7 +208,8 @@ async function walk(one: Pass): Promise<void> {
       if (listing.error !== undefined) one.unread.push(listing.directory)
       waiting.push(...listing.directories)
       for (const path of listing.files) {
-        if (!context.root.includes(path)) continue
+        // Only what is collected has an entry: matching every name against the globs would cost more than asking the filesystem.
+        if (!one.worker.entries.get(path) && !context.root.includes(path)) continue
         one.report.files++
         one.seen.set(path, { size: 0, ino: 0n })
         if (isPathDue(one, path)) due.push(path)
