@@ -85,14 +85,23 @@ test('every cut of a small .zst and .gz of two members is torn, but between them
   }
 })
 
-test('a changed file is expanded anew, and no temporary file has a name', async (t) => {
+// Alone, and in a directory of its own: other expansions have a name for a moment.
+test.serial('a changed file is expanded anew, and no temporary file has a name', async (t) => {
+  const own = mkdtempSync(join(tmpdir(), 'gleaner-expansions-'))
+  const before = process.env['TMPDIR']
+  process.env['TMPDIR'] = own
+  t.teardown(() => {
+    if (before === undefined) delete process.env['TMPDIR']
+    else process.env['TMPDIR'] = before
+    rmSync(own, { recursive: true, force: true })
+  })
   const { files, write } = world(t)
   for (const text of ['one\n', 'two two\n', 'three three three\n']) {
     write('a.gz', gzipSync(text))
     t.is((await files.look('a.gz', glance)).beginning.toString(), text)
   }
   t.deepEqual(
-    readdirSync(tmpdir()).filter((name) => /^gleaner-[0-9a-f]{16}$/.test(name)),
+    readdirSync(own).filter((name) => /^gleaner-[0-9a-f]{16}$/.test(name)),
     [],
   )
 })
