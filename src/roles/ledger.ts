@@ -49,10 +49,10 @@ const wholeBytesMax = 24 * 1024 * 1024
 
 export interface Ledger {
   /**
-   * The last segment of every source `<c0>-n`, in order of n; none is missing between. `fresh` lists the store for those that are not
+   * The last segment of every source `<c0>-n`, in order of n; none is missing between. The store is listed for those that are not
    * known here, one at a time: in a directory, listing `<c0>-` would read the names of all sources.
    */
-  candidates(c0: string, options: { fresh: boolean; sizeHint: number }): Promise<Mark[]>
+  candidates(c0: string, sizeHint: number): Promise<Mark[]>
   /** The last segment as far as known here; null: none known. */
   known(source: string): Mark | null
   /** The last segment, from the store. */
@@ -95,9 +95,8 @@ interface Known {
 export function openLedger(store: Store, root: string): Ledger {
   const known: Known = { store, root, heads: new LruMap(200_000), headers: new LruMap(20_000), whole: null }
   return {
-    async candidates(c0, { fresh, sizeHint }) {
+    async candidates(c0, sizeHint) {
       const marks = knownCandidates(known, c0)
-      if (!fresh) return marks
       for (let n = marks.length; ; n++) {
         const mark = await lastSegment(known, sourceId(c0, n), sizeHint)
         if (!mark) return marks

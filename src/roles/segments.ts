@@ -9,7 +9,6 @@
  */
 
 import { beginningBytes, firstRecordBytes } from '../core/identity.ts'
-import type { Witness } from '../core/identity.ts'
 import { chainOf } from '../core/chain.ts'
 import { familyOf } from '../core/family.ts'
 import { sha256 } from '../core/hash.ts'
@@ -23,7 +22,7 @@ import type { RootContext } from './context.ts'
 import type { Ledger, Mark } from './ledger.ts'
 import { markOf } from './ledger.ts'
 import type { Evidence } from './resolve.ts'
-import { confirm, contentIdOf, lookRequest, probesOf } from './resolve.ts'
+import { confirm, contentIdOf, evidenceOf, lookRequest, probesOf } from './resolve.ts'
 import type { Throttle } from './throttle.ts'
 
 export interface ArchiveRequest {
@@ -76,7 +75,11 @@ export async function archiveFile(
     if (body.end === body.start)
       return { ...archived, outcome: body.nulAt !== null && request.stopAtNul ? 'hole' : 'done' }
     const header = headerOf(context, request, { ...read, head: archived.head })
-    const after = { from: body.end, size: Number.MAX_SAFE_INTEGER, evidence: evidenceAfter(request, header) }
+    const after = {
+      from: body.end,
+      size: Number.MAX_SAFE_INTEGER,
+      evidence: evidenceOf(request.c0, markOf(header, '', 0)),
+    }
     const more = body.end < Math.min(request.end, read.look.stat.size) && body.tail !== 'incomplete'
     reading = more && count < request.segmentsMax ? readSegment(context, request, after) : null
     reading?.catch(() => undefined)
@@ -152,20 +155,6 @@ function headerOf(
 
 function timeOf({ root }: RootContext, line: Buffer): string | null {
   return root.format.parse(line, root.parse).time || null
-}
-
-function evidenceAfter(request: ArchiveRequest, header: SegmentHeader): Evidence {
-  const witness: Witness = { ...header.witness, end: header.end }
-  const candidate = {
-    id: request.source,
-    head: header.end,
-    beginning: header.beginning,
-    witness,
-    earlier: null,
-    heldElsewhere: null,
-    prefix: null,
-  }
-  return { c0: request.c0, candidates: [candidate], next: 0 }
 }
 
 interface Storing {

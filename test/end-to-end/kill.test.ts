@@ -11,6 +11,7 @@ import type { ExecutionContext } from 'ava'
 import { setTimeout as delay } from 'node:timers/promises'
 import { labRoot, openLab } from '../support/lab.ts'
 import type { Lab, LabOptions } from '../support/lab.ts'
+import { seeded } from '../support/seeded.ts'
 import { countArchive, countStream, readStream, readTruth } from '../support/lines.ts'
 import type { ArchivedSource, Counted } from '../support/lines.ts'
 
@@ -139,14 +140,4 @@ async function drain(t: ExecutionContext, lab: Lab): Promise<void> {
 /** Where a new history begins in a source: at the end of its last segment that was stored by then. */
 function floorOf({ segments }: ArchivedSource, floorMs: number): number {
   return segments.findLast(({ storedAtMs }) => storedAtMs <= floorMs)?.end ?? 0
-}
-
-function seeded(from: number): () => number {
-  let state = from | 0 || 1
-  return () => {
-    state ^= state << 13
-    state ^= state >>> 17
-    state ^= state << 5
-    return (state >>> 0) / 2 ** 32
-  }
 }

@@ -8,6 +8,7 @@
  * memory and go with the process. Ends on SIGTERM.
  */
 import { type Fault, type S3Request, s3Server } from './s3-server.ts'
+import { seeded } from './seeded.ts'
 
 const [port = 0, faultRate = 0, seed = 1] = process.argv.slice(2).map(Number)
 
@@ -35,15 +36,4 @@ function fault({ operation }: S3Request): Fault | undefined {
   if (random() >= faultRate) return undefined
   const faults = operation === 'put' || operation === 'delete' ? writeFaults : readFaults
   return faults[Math.floor(random() * faults.length)]
-}
-
-/** Numbers from 0 to 1, the same for the same seed (xorshift32). */
-function seeded(from: number): () => number {
-  let state = from | 0 || 1
-  return () => {
-    state ^= state << 13
-    state ^= state >>> 17
-    state ^= state << 5
-    return (state >>> 0) / 2 ** 32
-  }
 }
