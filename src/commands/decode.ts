@@ -42,11 +42,12 @@ async function decode(app: App, file: string | undefined, { format: name, timezo
   const known = name === 'auto' ? null : formatNamed(name)
   const parse: ParseContext = timezone === undefined ? {} : { timezone: checkedZone(timezone) }
   const input = named(openInput(file), file)
-  const begun = known === null ? await begin(input) : { beginning: [], rest: input }
+  const begun = known === null || known.columns ? await begin(input) : { beginning: [], rest: input }
   const format = known ?? guess(Buffer.concat(begun.beginning))
+  const columns = format.columns?.(Buffer.concat(begun.beginning)) ?? null
   const path = file === undefined ? '' : encodePath(Buffer.from(file))
   const family = familyOf(path, compileFamilyRules({ rotation: format.rotation, oldDirectories: [] }))
-  const place = { source: '', path, family, rawBytesMax, parse }
+  const place = { source: '', path, family, rawBytesMax, parse: columns === null ? parse : { ...parse, columns } }
   const lines = openLines(app)
   for await (const records of frameStream(format, joined(begun.beginning, begun.rest), { recordBytesMax })) {
     for (const framed of records) {

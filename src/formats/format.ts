@@ -4,6 +4,7 @@
  */
 
 import type { Header } from '../core/identity.ts'
+import type { Job } from './job.ts'
 
 export interface Format {
   name: string
@@ -22,12 +23,16 @@ export interface Format {
   endOf(bytes: Buffer, start: number, final: boolean): number | null
   /** What one record says. `raw` as it is in the source, newline included where there is one. */
   parse(raw: Buffer, context: ParseContext): Parsed
+  /** For formats whose sources begin with a line of column names: those names, from a source's first bytes; null if it has none. */
+  columns?(beginning: Buffer): string[] | null
+  /** The finished job that a record tells of, for batch systems; null where it tells of none. `parsed` is what `parse` gave. */
+  job?(parsed: Parsed, context: ParseContext): Job | null
 }
 
 export interface ParseContext {
   /** IANA zone for text times without one. */
   timezone?: string
-  /** Column names, where the format has a header line. */
+  /** Column names, where the format has a header line: what its `columns` gave for this source. */
   columns?: string[]
 }
 
@@ -36,6 +41,8 @@ export interface Parsed {
   type: string
   /** Event time, RFC 3339 UTC; empty if none. */
   time: string
+  /** Where `time` was made from a text without a zone: that text, the zone assumed, and whether the clock showed it twice. */
+  local?: { text: string; zone: string; ambiguous: boolean }
   /** JSON-compatible values. */
   fields: Record<string, unknown>
   flags: RecordFlag[]

@@ -15,6 +15,7 @@ import { archivedRecords, revisionEntry } from '../roles/archived-records.ts'
 import type { RootContext } from '../roles/context.ts'
 import { reachOf } from '../roles/full-pass.ts'
 import type { Ledger, Mark } from '../roles/ledger.ts'
+import { openParseContexts } from '../roles/parse-context.ts'
 
 export interface ReplayOptions {
   /** Null: all sources of the root. */
@@ -53,6 +54,7 @@ async function* replaySource(
   const { from, to } = options
   const start = await framingStart(root.format.endOf === endOfLine, ledger, { source, from })
   const rawBytesMax = root.feed.recordBytesMax
+  const parse = await openParseContexts(root, ledger)(source)
   // A record that begins before `to` may end after it: the loop ends by itself at the first one that begins there.
   records: for await (const { records, mark } of archivedRecords(root, ledger, { source, start, end: head.end })) {
     for (const framed of records) {
@@ -63,7 +65,7 @@ async function* replaySource(
         path: mark.path,
         family: mark.family,
         rawBytesMax,
-        parse: root.parse,
+        parse,
       })
       if (isWithin(entry, options)) yield entry
     }

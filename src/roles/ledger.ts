@@ -69,6 +69,8 @@ export interface Ledger {
   prefix(source: string, size: number): Promise<Prefix>
   /** The archived bytes of [start, end), piece by piece (at most 1 MiB each), with the segment that each came from. */
   read(source: string, range: { start: number; end: number }): AsyncGenerator<Piece>
+  /** The first bytes of a source, at most so many, as its first segment holds them; empty where it has none. */
+  beginning(source: string, bytesMax: number): Promise<Buffer>
   /** Revisions of a source by the segment's start. */
   revisions(source: string): Promise<{ key: string; start: number; n: number }[]>
 }
@@ -114,6 +116,7 @@ export function openLedger(store: Store, root: string): Ledger {
     earlierWitnesses: (source) => earlierWitnesses(known, source),
     prefix: (source, size) => prefixOf(known, source, size),
     read: (source, range) => read(known, source, range),
+    beginning: (source, bytesMax) => beginningOf(known, source, bytesMax),
     revisions: (source) => revisionsOf(known, source),
   }
 }
@@ -194,6 +197,14 @@ async function* read(known: Known, source: string, range: { start: number; end: 
     }
   }
   if (at < range.end) throw missing(known.root, source, at)
+}
+
+async function beginningOf({ store, root }: Known, source: string, bytesMax: number): Promise<Buffer> {
+  const key = segmentKey(root, source, 0)
+  const object = await store.get(key)
+  if (!object) return Buffer.alloc(0)
+  for (const { bytes } of framesOf(object.body, key, { start: 0, end: bytesMax })) return bytes.subarray(0, bytesMax)
+  return Buffer.alloc(0)
 }
 
 async function prefixOf(known: Known, source: string, size: number): Promise<Prefix> {

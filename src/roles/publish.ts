@@ -18,7 +18,7 @@ import type { Position } from '../core/position.ts'
 import { agreement, decodePosition, encodePosition, publishedAhead } from '../core/position.ts'
 import type { Entry } from '../formats/entry.ts'
 import { recordEntry } from '../formats/entry.ts'
-import type { Framed } from '../formats/format.ts'
+import type { Framed, ParseContext } from '../formats/format.ts'
 import { frame } from '../formats/format.ts'
 import type { Epoch, Feed } from '../ports/feed.ts'
 import { settleAhead } from './ahead.ts'
@@ -27,6 +27,8 @@ import type { Revised } from './archived-records.ts'
 import type { RootContext } from './context.ts'
 import type { EpochKeeper } from './epoch.ts'
 import type { Ledger, Mark } from './ledger.ts'
+import type { ParseContextOf } from './parse-context.ts'
+import { openParseContexts } from './parse-context.ts'
 
 const batchRecordsMax = 500
 const batchBytesMax = 1024 * 1024
@@ -74,6 +76,7 @@ export function openPublisher(
 ): Publisher {
   const { feed, ledger, epochs } = parts
   const texts = openTexts(feed, context.root.name)
+  const parseContextOf = openParseContexts(context.root, ledger)
 
   const publish: Publisher['publish'] = async (job) => {
     let epoch = await epochs.current()
@@ -86,7 +89,7 @@ export function openPublisher(
         return null
       }
       const before = await effective(ledger, { source: job.source, epoch, text: expected })
-      const step = await nextStep(context, ledger, { job, before })
+      const step = await nextStep(context, ledger, { job, before, parseContextOf })
       if (step === null || ++batches > batchesMax) return before
       const outcome = await compareAndSet(context, { ...parts, texts }, { source: job.source, epoch, expected, step })
       if (outcome === 'stale') epoch = await epochs.current()
@@ -174,7 +177,7 @@ async function compareAndSet(
 async function nextStep(
   context: RootContext,
   ledger: Ledger,
-  { job, before }: { job: PublishJob; before: Position },
+  { job, before, parseContextOf }: { job: PublishJob; before: Position; parseContextOf: ParseContextOf },
 ): Promise<Step | null> {
   const settled = await settleAhead(context, ledger, { job, before })
   const announcing = await announcementsOf(ledger, job, before)
@@ -190,8 +193,9 @@ async function nextStep(
     ? await framedFromArchive(context, ledger, { job, from })
     : framedFromLook(context, job, start.next)
   if (framed.length > 0) {
+    const parse = await parseContextOf(job.source)
     start.framed = framed
-    start.entries = [...start.entries, ...framed.map((one) => entryOf(context, job, one))]
+    start.entries = [...start.entries, ...framed.map((one) => entryOf(context, { ...job, parse }, one))]
     start.next = archived
       ? { ...start.next, published: (framed.at(-1) as Framed).end }
       : publishedAhead(
@@ -266,15 +270,9 @@ async function announcementsOf(
   return { announced: marks.at(-1)?.end ?? before.announced, announcements }
 }
 
-function entryOf({ root }: RootContext, job: PublishJob, framed: Framed): Entry {
-  const { source, path, family } = job
-  return recordEntry(root.format, framed, {
-    source,
-    path,
-    family,
-    rawBytesMax: root.feed.recordBytesMax,
-    parse: root.parse,
-  })
+function entryOf({ root }: RootContext, job: PublishJob & { parse: ParseContext }, framed: Framed): Entry {
+  const { source, path, family, parse } = job
+  return recordEntry(root.format, framed, { source, path, family, rawBytesMax: root.feed.recordBytesMax, parse })
 }
 
 /**

@@ -1,0 +1,86 @@
+/**
+ * One finished job, the same for every batch system: a row of the `jobs` table (CONTRACTS.md). What is not known is null, never -1 and
+ * never an empty text; a time that never came (a job that never started) is null.
+ */
+
+export interface Job {
+  cluster: string | null
+  job_id: string | null
+  array_index: string | null
+  /** The elements that one record stands for, as the batch system writes them: `678-1000`. */
+  array_range: string | null
+  step: string | null
+  user: string | null
+  account: string | null
+  project: string | null
+  job_group: string | null
+  queue: string | null
+  job_name: string | null
+  command: string | null
+  submit_host: string | null
+  uid: number | null
+  /** Times in ms since 1970. */
+  submit_time: number | null
+  start_time: number | null
+  end_time: number | null
+  logged_time: number | null
+  /** Seconds. */
+  wait_s: number | null
+  wall_s: number | null
+  cpu_user_s: number | null
+  cpu_system_s: number | null
+  slots: number | null
+  nodes: number | null
+  gpus: number | null
+  /** Array elements that this record stands for. */
+  elements: number | null
+  exec_hosts: string[] | null
+  memory_max_bytes: number | null
+  memory_requested_bytes: number | null
+  state: JobState
+  /** As the batch system writes it. */
+  state_raw: string | null
+  exit_reason: string | null
+  exit_code: number | null
+  signal: number | null
+}
+
+export type JobState = 'completed' | 'failed' | 'cancelled' | 'timeout' | 'node_fail' | 'requeued' | 'unknown'
+
+/** A job of which nothing is known yet. */
+export const noJob: Job = Object.freeze({
+  cluster: null,
+  job_id: null,
+  array_index: null,
+  array_range: null,
+  step: null,
+  user: null,
+  account: null,
+  project: null,
+  job_group: null,
+  queue: null,
+  job_name: null,
+  command: null,
+  submit_host: null,
+  uid: null,
+  submit_time: null,
+  start_time: null,
+  end_time: null,
+  logged_time: null,
+  wait_s: null,
+  wall_s: null,
+  cpu_user_s: null,
+  cpu_system_s: null,
+  slots: null,
+  nodes: null,
+  gpus: null,
+  elements: null,
+  exec_hosts: null,
+  memory_max_bytes: null,
+  memory_requested_bytes: null,
+  state: 'unknown',
+  state_raw: null,
+  exit_reason: null,
+  exit_code: null,
+  signal: null,
+})

@@ -1,0 +1,35 @@
+/** What was expired by command, as the archive tells it. */
+
+import type { Boundary } from '../core/boundary.ts'
+import { boundaryPrefix, parseBoundaryKey, readBoundary } from '../core/boundary.ts'
+import { GleanerError } from '../errors.ts'
+import type { Store } from '../ports/store.ts'
+
+/** The key of each source's boundary with the largest end. Throws `store-*`. */
+export async function boundaryKeys(store: Store, root: string): Promise<Map<string, { key: string; end: number }>> {
+  const found = new Map<string, { key: string; end: number }>()
+  const prefix = boundaryPrefix(root)
+  for (let after: string | undefined; ; ) {
+    const page = await store.list(prefix, after === undefined ? {} : { after })
+    for (const { key } of page.objects) {
+      const parsed = parseBoundaryKey(key)
+      if (parsed && parsed.end >= (found.get(parsed.source)?.end ?? 0))
+        found.set(parsed.source, { key, end: parsed.end })
+    }
+    after = page.objects.at(-1)?.key
+    if (!page.more || after === undefined) return found
+  }
+}
+
+/** A source's boundary, or null where nothing of it has expired. Throws `store-*`, `archive-newer`. */
+export async function boundaryOf(store: Store, root: string, source: string): Promise<Boundary | null> {
+  const last = (await store.list(boundaryPrefix(root, source))).objects.at(-1)
+  if (!last) return null
+  const object = await store.get(last.key)
+  if (object) return readBoundary(object.body, last.key)
+  throw new GleanerError('store-damaged', {
+    operation: 'read',
+    subject: last.key,
+    message: 'it was listed and is missing',
+  })
+}
