@@ -40,8 +40,12 @@ import { visit } from './visit.ts'
 const visitsAtOnce = 16
 const receivedMax = 1000
 const backoffMs = [200, 1000, 5000]
-/** A root where so many changes were found by the reconciler and none by inotify is one where inotify is blind. */
+/**
+ * A root where the reconciler found so many changes, and one for every ten that inotify told of, is one where inotify is blind to other
+ * writers: what this node itself writes is heard all the same.
+ */
 const blindAfter = 5
+const blindShare = 10
 
 export interface Worker {
   readonly entries: Entries
@@ -113,7 +117,8 @@ export function openWorker(context: RootContext, shared: { inFlight: Throttle })
     saw(by) {
       heard[by]++
       telemetry.change(root.name, by)
-      telemetry.rootBlind(root.name, heard.inotify === 0 && heard.reconcile >= blindAfter)
+      const isBlind = heard.reconcile >= Math.max(blindAfter, heard.inotify / blindShare)
+      telemetry.rootBlind(root.name, isBlind)
     },
     get busy() {
       return queue.busy

@@ -1,0 +1,44 @@
+/**
+ * A filesystem that two nodes share, started for real: `start` brings its server and both mounts up, and returns when they are mounts and what
+ * one writes the other can read. Whatever it starts dies with the lab's process namespace, and its mounts with the mount namespace.
+ */
+
+import type { Process, ProcessOptions } from '../../test/support/process.ts'
+import type { S3Place } from './bucket.ts'
+
+export interface Filesystem {
+  name: string
+  /** Debian packages. */
+  packages: string[]
+  /** Throws with what is missing where it cannot run here. */
+  start(dir: string): Promise<Mounted>
+}
+
+export interface Mounted {
+  a: LabNode
+  b: LabNode
+  /** Of the filesystem's software, with how it was mounted. */
+  version: string
+  /** Null: it has no server of its own. */
+  server: { kill(): Promise<void>; restart(): Promise<void> } | null
+  /** Where services listen so that both nodes reach them. */
+  host: string
+  /** Where the archive goes; without it, into a directory of this machine. */
+  s3?: S3Place
+  /** Requests that the server has counted so far, if it counts. */
+  calls(): Promise<number | null>
+  stop(): Promise<void>
+}
+
+export interface LabNode {
+  name: 'A' | 'B'
+  /** Where it mounts the filesystem. */
+  path: string
+  spawn(command: string, args: string[], options: ProcessOptions): Process
+  /** What a server on the node's own loopback answers. */
+  get(url: string): Promise<string>
+  /** The node dies at once: its processes, and its mount. */
+  kill(): Promise<void>
+  /** A killed node is back, mounted. */
+  revive(): Promise<void>
+}

@@ -1,0 +1,66 @@
+/** Each filesystem in turn: started, every scenario run on it, ended. One that cannot start, or a scenario that throws, is a failure of its own. */
+
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Filesystem, Mounted } from './filesystem.ts'
+import type { Result } from './matrix.ts'
+import type { Outcome, Scenario, Scene } from './scene.ts'
+import { sceneOf } from './scene.ts'
+
+export interface RunOptions {
+  rounds: number
+  seconds: number
+  scenarios: Scenario[]
+  say: (text: string) => void
+}
+
+export async function runAll(filesystems: Filesystem[], work: string, options: RunOptions): Promise<Result[]> {
+  const results: Result[] = []
+  for (const filesystem of filesystems) results.push(await runOne(filesystem, join(work, filesystem.name), options))
+  return results
+}
+
+async function runOne(filesystem: Filesystem, dir: string, options: RunOptions): Promise<Result> {
+  const { say } = options
+  const began = performance.now()
+  const result: Result = { filesystem: filesystem.name, version: '', outcomes: [], left: [], failed: null, seconds: 0 }
+  mkdirSync(dir, { recursive: true })
+  let mounted: Mounted | null = null
+  try {
+    mounted = await filesystem.start(dir)
+    result.version = mounted.version
+    say(`${filesystem.name}: mounted on both nodes after ${seconds(began)} s (${mounted.version})`)
+    const scene = sceneOf(mounted, dir, options)
+    for (const scenario of options.scenarios) {
+      const reason = scenario.notFor?.(mounted) ?? null
+      if (reason === null) result.outcomes.push(await attempt(filesystem.name, scenario, scene))
+      else result.left.push({ scenario: scenario.name, reason })
+    }
+  } catch (error) {
+    result.failed = messageOf(error)
+    say(`${filesystem.name}: ${result.failed}`)
+  }
+  await mounted?.stop().catch((error: unknown) => say(`${filesystem.name}: ${messageOf(error)}`))
+  return { ...result, seconds: seconds(began) }
+}
+
+async function attempt(filesystem: string, scenario: Scenario, scene: Scene): Promise<Outcome> {
+  const began = performance.now()
+  const found = await scenario
+    .run(scene)
+    .catch((error: unknown) => ({ facts: {}, problems: [`it broke off: ${messageOf(error)}`] }))
+  const passed = found.problems.length === 0
+  scene.say(
+    `${filesystem}: ${scenario.name} ${passed ? 'passed' : 'FAILED'} in ${seconds(began)} s ${JSON.stringify(found.facts)}`,
+  )
+  for (const problem of found.problems.slice(0, 5)) scene.say(`  ${problem.slice(0, 400)}`)
+  return { scenario: scenario.name, passed, ...found }
+}
+
+function seconds(sinceMs: number): number {
+  return Math.round((performance.now() - sinceMs) / 100) / 10
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

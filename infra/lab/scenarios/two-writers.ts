@@ -1,0 +1,39 @@
+/**
+ * Both nodes append to one file at once. Lines may be lost below us, and lines already read overwritten; the archive agrees with the file in
+ * the end, or says where it does not.
+ */
+
+import { setTimeout as delay } from 'node:timers/promises'
+import { verifiedDifferences } from '../differences.ts'
+import type { Scenario } from '../scene.ts'
+import { filesOf } from '../scene.ts'
+
+const perSecond = 200
+
+export const twoWriters: Scenario = {
+  name: 'two writers',
+  async run(scene) {
+    const { a, b } = scene.mounted
+    const cluster = await scene.open()
+    const collectors = [await cluster.collect(a), await cluster.collect(b)]
+    const writers = [a, b].map((node) => cluster.append(node, { rate: perSecond, name: `by-${node.name}`, held: true }))
+    await delay(Math.max(6, scene.seconds / 2) * 1000)
+    let wrote = 0
+    for (const writer of writers) {
+      writer.kill('SIGTERM')
+      await writer.ended
+      wrote += (JSON.parse(await writer.stdout()) as { lines: number }).lines
+    }
+    await delay(15_000)
+    for (const one of collectors) await cluster.end(one)
+    await cluster.gleaner(a, '--json', 'reconcile')
+    const kept = [...filesOf(cluster.at(a)).values()].map((bytes) => bytes.toString('latin1').split('\n').length - 1)
+    const { differing, untold } = await verifiedDifferences(cluster, a)
+    await cluster.close()
+    const lines = kept.reduce((sum, one) => sum + one, 0)
+    return {
+      facts: { wrote, 'lost below us': Math.max(0, wrote - lines), 'ranges that differ': differing },
+      problems: untold,
+    }
+  },
+}
