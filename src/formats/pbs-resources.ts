@@ -56,7 +56,7 @@ export function resourcesOf(attribute: Attribute): Resources {
     slots: fits(slots),
     nodes: fits(assigned?.hosts.length || positive(attribute('unique_node_count')) || positive(asked('nodect'))),
     gpus: fits(countOf(asked('ngpus')) ?? gpusHeld(attribute('exec_gpus')) ?? spec.gpus ?? countOf(asked('gpu'))),
-    memoryRequested: bytesOf(asked('mem')) ?? (perProcess === null || slots === null ? null : perProcess * slots),
+    memoryRequested: bytesOf(asked('mem')) ?? timesOf(perProcess, slots),
   }
 }
 
@@ -81,6 +81,11 @@ function gpusHeld(text: string | null): number | null {
 function positive(text: string | null): number | null {
   const count = countOf(text)
   return count === 0 ? null : count
+}
+
+function timesOf(bytes: number | null, slots: number | null): number | null {
+  const all = bytes === null || slots === null ? null : bytes * slots
+  return Number.isSafeInteger(all) ? all : null
 }
 
 /** What a table's INTEGER holds. */

@@ -130,6 +130,7 @@ const resources: [string, Record<string, unknown>][] = [
   ['exec_host=n/0 Resource_List.ngpus=0', { gpus: 0 }],
   ['exec_host=n/0 exec_gpus=n-gpu/0+n-gpu/1', { gpus: 2 }],
   ['exec_host=n/0*999999999999', { slots: null }],
+  ['exec_host=n/0*9999999 Resource_List.pmem=9999999gb', { memory_requested_bytes: null }],
   ['user=x', { slots: null, nodes: null, gpus: null, exec_hosts: null, memory_requested_bytes: null }],
 ]
 for (const [tail, expected] of resources) test(`resources of ${tail}`, (t) => t.like(job(tail), expected))
