@@ -4,8 +4,10 @@ import { GleanerError } from '../errors.ts'
 import type { Format } from './format.ts'
 import { jsonl } from './jsonl.ts'
 import { lines } from './lines.ts'
+import { pbs } from './pbs.ts'
+import { slurm } from './slurm.ts'
 
-const formats: Format[] = [lines, jsonl]
+const formats: Format[] = [lines, jsonl, pbs, slurm]
 
 export const formatNames = formats.map((format) => format.name)
 

@@ -6,12 +6,18 @@ const rfc3339 = /^(\d{4})-(\d{2})-(\d{2})[Tt ](\d{2}):(\d{2}):(\d{2})(?:\.(\d{1,
 
 /** A text time that carries its own offset. */
 export function toRfc3339(text: string): string {
+  const ms = rfc3339Ms(text)
+  return ms === null ? '' : formatRfc3339(ms)
+}
+
+/** The same in ms since 1970; null for what is no such time. */
+export function rfc3339Ms(text: string): number | null {
   const match = rfc3339.exec(text)
-  if (!match) return ''
+  if (!match) return null
   const [, year, month, day, hour, minute, second, , zone] = match as unknown as string[]
-  const ms = utcMs([year, month, day, hour, minute, second].map(Number))
-  if (ms === null) return ''
-  return formatRfc3339(ms - offsetMs(zone as string) + Math.floor(Number(`0.${match[7] ?? '0'}`) * 1000))
+  const ms = civilMs([year, month, day, hour, minute, second].map(Number))
+  if (ms === null) return null
+  return ms - offsetMs(zone as string) + Math.floor(Number(`0.${match[7] ?? '0'}`) * 1000)
 }
 
 /** Seconds since 1970, or milliseconds where the number is too large for seconds. */
@@ -21,8 +27,8 @@ export function epochToRfc3339(epoch: number): string {
   return ms < 253_402_300_800_000 ? formatRfc3339(Math.floor(ms)) : ''
 }
 
-/** Civil UTC time → ms since 1970, by the days-from-civil rule; null where a part is out of range. */
-function utcMs([year, month, day, hour, minute, second]: number[]): number | null {
+/** Civil time → ms since 1970 as if it were UTC, by the days-from-civil rule; null where a part is out of range. */
+export function civilMs([year, month, day, hour, minute, second]: number[]): number | null {
   const parts = [year, month, day, hour, minute, second] as [number, number, number, number, number, number]
   const [y, mo, d, h, mi, s] = parts
   if (mo < 1 || mo > 12 || d < 1 || d > daysIn(y, mo) || h > 23 || mi > 59 || s > 60) return null
