@@ -60,6 +60,7 @@ export function composeApp(composition: Composition): App & { readonly status: E
       return () => openInotify({ root: root.name, path: root.path })
     },
     schedule,
+    notify: async () => (await import('./adapters/systemd.ts')).openNotify(process.env),
     log: ports.log,
     out: (text) => void process.stdout.write(text.endsWith('\n') ? text : `${text}\n`),
     write: writeOut,

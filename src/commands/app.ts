@@ -11,6 +11,7 @@ import type { ConfigFlags } from '../config.ts'
 import type { Config, RootConfig } from '../config/model.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Feed } from '../ports/feed.ts'
+import type { Notify } from '../ports/notify.ts'
 import type { Store } from '../ports/store.ts'
 import type { Telemetry } from '../ports/telemetry.ts'
 import type { Watch } from '../ports/watch.ts'
@@ -55,6 +56,8 @@ export interface App {
   /** A new watch on a root each time. */
   openWatch(root: RootConfig): Promise<() => Watch>
   schedule(): Promise<Schedule>
+  /** The service manager, where one wants to be told. */
+  notify(): Promise<Notify>
   log(): Promise<Log>
 
   /** One line (or several) to stdout; the last newline is added. */

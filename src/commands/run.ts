@@ -82,6 +82,7 @@ async function run(app: App): Promise<void> {
       notReady.clear()
       await apply(collector, config, { first: true })
       log.info({}, 'running')
+      void stayAlive(app, stopping.signal)
       void countAnomalies(app, stopping.signal)
       await serveSignals(collector, signals, stopping.signal)
     }
@@ -90,6 +91,18 @@ async function run(app: App): Promise<void> {
     await serving?.close()
     signals.close()
     log.info({}, 'stopped')
+  }
+}
+
+/** Tells the service manager that this process is ready, that it lives, and that it stops. */
+async function stayAlive(app: App, signal: AbortSignal): Promise<void> {
+  const notify = await app.notify()
+  notify.tell('ready')
+  signal.addEventListener('abort', () => notify.tell('stopping'), { once: true })
+  // The event loop turns: no more is said, since mounts, Redis and the store may be away without any fault of this process.
+  while (!signal.aborted && notify.watchdogMs !== null) {
+    notify.tell('alive')
+    await app.clock.delay(notify.watchdogMs / 3, signal)
   }
 }
 
@@ -253,6 +266,8 @@ async function serveSignals(collector: Collector, heard: Heard, signal: AbortSig
 async function reload(collector: Collector): Promise<void> {
   const { app, log } = collector
   const before = await app.config()
+  const notify = await app.notify()
+  notify.tell('reloading')
   try {
     const config = await app.reload()
     if (processSettingsOf(before) !== processSettingsOf(config)) {
@@ -265,5 +280,7 @@ async function reload(collector: Collector): Promise<void> {
   } catch (error) {
     const remedy = isGleanerError(error) ? error.remedy : ''
     log.error({ remedy }, `the old configuration stays: ${messageOf(error) ?? ''}`)
+  } finally {
+    notify.tell('ready')
   }
 }
