@@ -2,10 +2,13 @@
 
 import { GleanerError } from '../errors.ts'
 import type { Format } from './format.ts'
+import { csv } from './csv.ts'
+import { gridengine } from './gridengine.ts'
+import { htcondor } from './htcondor.ts'
 import { jsonl } from './jsonl.ts'
 import { lines } from './lines.ts'
 
-const formats: Format[] = [lines, jsonl]
+export const formats: readonly Format[] = [lines, jsonl, csv, gridengine, htcondor]
 
 export const formatNames = formats.map((format) => format.name)
 
