@@ -120,7 +120,7 @@ function isNamed(fields: Record<string, unknown>): boolean {
 function isSameJob(fields: Record<string, unknown>, footer: Record<string, string>): boolean {
   return ['ClusterId', 'ProcId'].every((name) => {
     const [said, expected] = [fields[name], footer[name]]
-    return said === undefined || expected === undefined || !/^\d+$/.test(expected) || String(said) === expected
+    return said === undefined || expected === undefined || !/^\d+$/.test(expected) || said === numberOf(expected)
   })
 }
 

@@ -10,7 +10,7 @@
  *     by a `revision` entry that names what stands.
  *  4. What lies beyond the head comes from a look's bytes, and leaves its digest beside the position until 3.
  *
- * A source without a position counts as published up to the end of its last segment stored by the epoch's floor, else 0.
+ * A source without a position counts as published up to the last record's end in the segments stored by the epoch's floor, else 0.
  */
 
 import { LruMap } from '../core/lru.ts'
@@ -18,17 +18,16 @@ import type { Position } from '../core/position.ts'
 import { agreement, decodePosition, encodePosition, publishedAhead } from '../core/position.ts'
 import type { Entry } from '../formats/entry.ts'
 import { recordEntry } from '../formats/entry.ts'
-import type { Framed, ParseContext } from '../formats/format.ts'
-import { frame } from '../formats/format.ts'
+import { frame, type Framed, type ParseContext } from '../formats/format.ts'
 import type { Epoch, Feed } from '../ports/feed.ts'
 import { settleAhead } from './ahead.ts'
 import { archivedRecords, revisionEntry } from './archived-records.ts'
 import type { Revised } from './archived-records.ts'
-import type { RootContext } from './context.ts'
+import type { RootContext, RootSettings } from './context.ts'
 import type { EpochKeeper } from './epoch.ts'
 import type { Ledger, Mark } from './ledger.ts'
-import type { ParseContextOf } from './parse-context.ts'
-import { openParseContexts } from './parse-context.ts'
+import { openParseContexts, type ParseContextOf } from './parse-context.ts'
+import { recordBoundary } from './record-boundary.ts'
 
 const batchRecordsMax = 500
 const batchBytesMax = 1024 * 1024
@@ -88,7 +87,7 @@ export function openPublisher(
         epochs.forget()
         return null
       }
-      const before = await effective(ledger, { source: job.source, epoch, text: expected })
+      const before = await effective(context.root, ledger, { source: job.source, epoch, text: expected })
       const step = await nextStep(context, ledger, { job, before, parseContextOf })
       if (step === null || ++batches > batchesMax) return before
       const outcome = await compareAndSet(context, { ...parts, texts }, { source: job.source, epoch, expected, step })
@@ -109,7 +108,7 @@ export function openPublisher(
         const epoch = await epochs.current()
         if (epoch.state !== 'open') return
         const expected = await texts.fetch(source)
-        const next = await effective(ledger, { source, epoch, text: expected })
+        const next = await effective(context.root, ledger, { source, epoch, text: expected })
         const step: Step = { next, entries: [revisionEntry(context.root, job)], announcements: [], framed: [] }
         const outcome = await compareAndSet(context, { ...parts, texts }, { source, epoch, expected, step })
         if (outcome !== 'stale' && outcome.stands === encodePosition(next)) return
@@ -144,13 +143,14 @@ function openTexts(feed: Feed, root: string): Texts {
 
 /** The position that a text, or none, stands for. */
 async function effective(
+  root: RootSettings,
   ledger: Ledger,
   { source, epoch, text }: { source: string; epoch: Epoch; text: string | null },
 ): Promise<Position> {
   const position = text === null ? null : decodePosition(text)
   if (position) return position
   const end = await endStoredBy(ledger, source, epoch.floorMs)
-  return { published: end, announced: end, ahead: null }
+  return { published: await recordBoundary(root, ledger, { source, end }), announced: end, ahead: null }
 }
 
 async function compareAndSet(

@@ -105,17 +105,28 @@ test('bytes that are no UTF-8 are kept as they can be', (t) => {
 
 test('a finished job', (t) => {
   t.like(jobOf(record()), {
-    ...{ job_id: '77', array_index: '3', step: null, user: 'anna', account: 'sge', project: 'chem', queue: 'all.q' },
-    ...{
-      job_name: 'run.sh',
-      submit_time: 1_000_000,
-      start_time: 1_100_000,
-      end_time: 1_200_000,
-      wait_s: 100,
-      wall_s: 100,
-    },
-    ...{ cpu_user_s: 90.5, cpu_system_s: 5, slots: 8, exec_hosts: ['node1'], memory_max_bytes: 4096 },
-    ...{ state: 'completed', exit_code: 0, signal: null, exit_reason: null },
+    job_id: '77',
+    array_index: '3',
+    step: null,
+    user: 'anna',
+    account: 'sge',
+    project: 'chem',
+    queue: 'all.q',
+    job_name: 'run.sh',
+    submit_time: 1_000_000,
+    start_time: 1_100_000,
+    end_time: 1_200_000,
+    wait_s: 100,
+    wall_s: 100,
+    cpu_user_s: 90.5,
+    cpu_system_s: 5,
+    slots: 8,
+    exec_hosts: ['node1'],
+    memory_max_bytes: 4096,
+    state: 'completed',
+    exit_code: 0,
+    signal: null,
+    exit_reason: null,
   })
 })
 

@@ -18,7 +18,7 @@ const ad = (cluster: number): string =>
 test('an ad is a record up to and with its footer; without one it ends with the input', (t) => {
   t.deepEqual(texts(ad(1) + ad(2) + 'MyType = "Job"\nOwner = "o"\n'), [ad(1), ad(2), 'MyType = "Job"\nOwner = "o"\n'])
   t.deepEqual(texts(`${ad(1)}MyType = "Job"\nOwn`, false), [ad(1)])
-  t.deepEqual(texts(`${ad(1).slice(0, -1)}`, false), [])
+  t.deepEqual(texts(ad(1).slice(0, -1), false), [])
 })
 
 test('only a line that is a footer in every part ends an ad', (t) => {
@@ -112,7 +112,11 @@ test('a text without its closing quote costs its own attribute', (t) => {
 
 test('what the ad does not say is taken from the footer', (t) => {
   t.deepEqual(parse(`Owner = "bob"\n${footer(4, 2)}`).fields, {
-    ...{ Owner: 'bob', Offset: 0, ClusterId: 4, ProcId: 2, CompletionDate: 1724181763 },
+    Owner: 'bob',
+    Offset: 0,
+    ClusterId: 4,
+    ProcId: 2,
+    CompletionDate: 1724181763,
   })
 })
 

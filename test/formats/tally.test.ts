@@ -8,7 +8,9 @@ const records = (text: string) => frame(jsonl, Buffer.from(text), { offset: 5, r
 
 test('records are counted, empty lines and comments are not, and the first error has its place', (t) => {
   t.deepEqual(tallyOf(jsonl, records('\n{"a":1}\nx\n[1]\n'), {}), {
-    ...{ tried: 3, understood: 1, jobs: 0 },
+    tried: 3,
+    understood: 1,
+    jobs: 0,
     firstError: { offset: 14, code: 'not-json' },
   })
   t.deepEqual(tallyOf(gridengine, records('# a\n\n'), {}), { tried: 0, understood: 0, jobs: 0, firstError: null })

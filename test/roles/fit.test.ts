@@ -21,7 +21,10 @@ function collect(t: ExecutionContext, format: Format, store?: (store: Store) => 
   const random = (): string => String(writes++).padStart(32, '0')
   const context = {
     ...opened.context,
-    ...{ random, feed: null, store: store?.(opened.store) ?? opened.store, derived: opened.store },
+    random,
+    feed: null,
+    store: store?.(opened.store) ?? opened.store,
+    derived: opened.store,
     root: { ...opened.context.root, format },
   }
   const open = () => openWorker(context, { inFlight: openThrottle(1e8) })
@@ -29,7 +32,7 @@ function collect(t: ExecutionContext, format: Format, store?: (store: Store) => 
   return {
     restart: () => void (worker = open()),
     write: (name: string, text: string) => writeFile(join(opened.path, name), text),
-    async append(name: string, text: string): Promise<void> {
+    append: async (name: string, text: string): Promise<void> => {
       await appendFile(join(opened.path, name), text)
       worker.setRemote(false)
       worker.signal({ path: name, cause: 'test' })
