@@ -4,6 +4,8 @@
  * A tightly integrated parallel job may write a record per slave task beside its own: `step` is then the task's pe_taskid, and the job
  * itself is the row without a step. A job that was rescheduled or failed to start writes a record each time.
  *
+ * An exit status above 128 is a shell's way to say 128 + signal: exit code and signal.
+ *
  * `cpu` counts the whole process group and ru_utime, ru_stime only what was waited for; so the system time is ru_stime, and the user time
  * the rest of the larger sum.
  */
@@ -29,6 +31,7 @@ export function jobOfGridEngine({ type, fields, error }: Parsed): Job | null {
     ...noJob,
     job_id: String(fields['job_number']),
     array_index: task > 0 ? String(task) : null,
+    elements: task > 0 ? 1 : null,
     step: named(fields['pe_taskid']),
     user: named(fields['owner']),
     account: named(fields['account']),
@@ -48,7 +51,7 @@ export function jobOfGridEngine({ type, fields, error }: Parsed): Job | null {
     state: stateOf({ failed, exit, deleted: univa.deleted }),
     state_raw: `failed=${failed} exit_status=${exit}`,
     exit_reason: univa.deleted ?? (failed === 0 ? null : `failed ${failed}`),
-    exit_code: signal === null ? exit : null,
+    exit_code: exit,
     signal,
   }
 }

@@ -45,7 +45,7 @@ export function openFit(root: RootSettings, { ledger, journal }: { ledger: Ledge
         pieces.push(bytes)
     } catch (error) {
       // The beginning is not there any more, or damaged, which is for verify to tell.
-      if (!isGleanerError(error, 'store-damaged')) throw error
+      if (!isGleanerError(error) || error.retry) throw error
     }
     return Buffer.concat(pieces)
   }

@@ -134,7 +134,7 @@ const states: [Record<number, string | number>, Partial<Job>][] = [
   [{ 13: 1 }, { state: 'failed', exit_code: 1, signal: null }],
   [
     { 12: 100, 13: 137 },
-    { state: 'failed', exit_code: null, signal: 9, exit_reason: 'failed 100' },
+    { state: 'failed', exit_code: 137, signal: 9, exit_reason: 'failed 100' },
   ],
   [{ 12: 25 }, { state: 'requeued' }],
   [

@@ -36,7 +36,7 @@ function collect(t: ExecutionContext, format: Format, since: 'now' | 'all' = 'al
   }
   return {
     opened,
-    context,
+    seal: (bytes: number) => void (context.root.seal = { bytes, ageMs: bytes }),
     reopen: (feed: Feed) => void (worker = open(feed)),
     pass: () => openReconciler(context, worker).pass({ full: true }),
     write: (text: string) => writeFile(join(opened.path, 'history'), text),
@@ -93,4 +93,20 @@ test('since now: a record that was half written at the first pass is published w
   await append(ad(2).slice(half.length + 2))
   const raw = opened.feed.records('r').map(({ fields }) => fields['raw']?.toString())
   t.deepEqual(raw, [ad(2)])
+})
+
+test('a record that begins in the archive and ends beyond it is published as soon as it is whole, once', async (t) => {
+  const { opened, append, seal } = collect(t, htcondor)
+  const raw = (): (string | undefined)[] => opened.feed.records('r').map(({ fields }) => fields['raw']?.toString())
+  await append(`${ad(1)}${half}2\n`)
+  seal(1e9)
+  await append('ProcId = 0\n')
+  t.deepEqual(raw(), [ad(1)])
+  await append(`${ad(2).slice(ad(2).indexOf('***'))}${ad(3)}`)
+  t.deepEqual(raw(), [ad(1), ad(2), ad(3)])
+  await append(ad(4))
+  seal(1)
+  await append(ad(5))
+  t.deepEqual(raw(), [ad(1), ad(2), ad(3), ad(4), ad(5)])
+  t.true(opened.feed.records('r').every(({ fields }) => String(fields['kind']) === 'record'))
 })
