@@ -22,7 +22,7 @@ const separators = [',', ';', '\t'] as const
 const separatorBytes = new Set(separators.map((one) => one.charCodeAt(0)))
 const joinedBytesMax = 1024 * 1024
 const byteOrderMark = Buffer.of(0xef, 0xbb, 0xbf)
-const timeNames = ['time', 'timestamp', '@timestamp', 'ts', 'datetime', 'date']
+const timeName = /^(?:@?timestamp|time|ts|datetime|date)$/i
 
 export const csv: Format = {
   name: 'csv',
@@ -101,12 +101,16 @@ function separatorOf(row: string): string {
 function namesOf(fields: string[]): string[] {
   const names = new Set<string>()
   for (const [index, field] of fields.entries()) {
-    const wanted = field.trim() || `column_${index + 1}`
+    const wanted = nameOf(field, index)
     let name = wanted
     for (let n = 2; names.has(name); n++) name = `${wanted}_${n}`
     names.add(name)
   }
   return [...names]
+}
+
+function nameOf(field: string | undefined, index: number): string {
+  return field?.trim() || `column_${index + 1}`
 }
 
 function parseRow(text: string, { columns, delimiter }: ParseContext): Pick<Parsed, 'type' | 'fields' | 'error'> {
@@ -124,15 +128,16 @@ function parseRow(text: string, { columns, delimiter }: ParseContext): Pick<Pars
 
 /** The row of names, wherever it stands: files that were joined hold it more than once. */
 function isHeader(fields: string[], columns: string[]): boolean {
-  if (fields.length !== columns.length) return false
+  if (fields.length !== columns.length || nameOf(fields[0], 0) !== columns[0]) return false
   const names = namesOf(fields)
   return columns.every((name, index) => name === names[index])
 }
 
 /** Of the first column that is named for a time and holds one. */
 function timeOf(fields: Record<string, unknown>): string {
-  for (const [name, value] of Object.entries(fields)) {
-    if (!timeNames.includes(name.toLowerCase()) || typeof value !== 'string') continue
+  for (const name in fields) {
+    const value = fields[name]
+    if (!timeName.test(name) || typeof value !== 'string') continue
     const number = numberOf(value)
     const time = typeof number === 'number' ? epochToRfc3339(number) : toRfc3339(value)
     if (time !== '') return time
