@@ -13,8 +13,10 @@ import { encodePath } from '../core/path.ts'
 import { GleanerError, messageOf } from '../errors.ts'
 import { entryLine, recordEntry } from '../formats/entry.ts'
 import type { Format, ParseContext } from '../formats/format.ts'
-import { formatNames, formatOf } from '../formats/registry.ts'
-import { frameStream, guessFormat } from '../formats/stream.ts'
+import { sourceContext } from '../formats/format.ts'
+import { guessFormat } from '../formats/guess.ts'
+import { formatNames, formatOf, formats } from '../formats/registry.ts'
+import { frameStream } from '../formats/stream.ts'
 import type { App } from './app.ts'
 import { openLines } from './lines.ts'
 
@@ -42,12 +44,12 @@ async function decode(app: App, file: string | undefined, { format: name, timezo
   const known = name === 'auto' ? null : formatNamed(name)
   const parse: ParseContext = timezone === undefined ? {} : { timezone: checkedZone(timezone) }
   const input = named(openInput(file), file)
-  const begun = known === null || known.columns ? await begin(input) : { beginning: [], rest: input }
+  const begun = await begin(input, known)
   const format = known ?? guess(Buffer.concat(begun.beginning))
-  const columns = format.columns?.(Buffer.concat(begun.beginning)) ?? null
   const path = file === undefined ? '' : encodePath(Buffer.from(file))
   const family = familyOf(path, compileFamilyRules({ rotation: format.rotation, oldDirectories: [] }))
-  const place = { source: '', path, family, rawBytesMax, parse: columns === null ? parse : { ...parse, columns } }
+  const context = sourceContext(format, parse, Buffer.concat(begun.beginning))
+  const place = { source: '', path, family, rawBytesMax, parse: context }
   const lines = openLines(app)
   for await (const records of frameStream(format, joined(begun.beginning, begun.rest), { recordBytesMax })) {
     for (const framed of records) {
@@ -71,9 +73,12 @@ function checkedZone(timezone: string): string {
 }
 
 function guess(beginning: Buffer): Format {
-  const name = guessFormat(beginning, formatOf('jsonl'))
-  process.stderr.write(`gleaner: --format auto: taken for ${name}\n`)
-  return formatOf(name)
+  const { format, tally } = guessFormat(beginning, formats)
+  const { understood, tried } = tally
+  const counted =
+    tried === 0 ? 'there is nothing to tell by' : `${understood} of its first ${tried} records are understood`
+  process.stderr.write(`gleaner: --format auto: taken for ${format.name}: ${counted}\n`)
+  return format
 }
 
 function openInput(file: string | undefined): Readable {
@@ -103,15 +108,20 @@ async function* named(input: Readable, file: string | undefined): AsyncGenerator
   }
 }
 
-/** As much as a guess needs: some whole lines, but no waiting for more once there is one. */
-async function begin(input: AsyncGenerator<Buffer>): Promise<{ beginning: Buffer[]; rest: AsyncGenerator<Buffer> }> {
+/** As much as a guess needs, or a format whose sources begin with a line of column names: some whole lines, but no waiting for more. */
+async function begin(
+  input: AsyncGenerator<Buffer>,
+  known: Format | null,
+): Promise<{ beginning: Buffer[]; rest: AsyncGenerator<Buffer> }> {
   const beginning: Buffer[] = []
+  if (known !== null && !known.columns) return { beginning, rest: input }
   for (let bytes = 0; bytes < guessBytes; ) {
     const next = await input.next()
     if (next.done) break
     beginning.push(next.value)
     bytes += next.value.length
-    if (next.value.includes(10)) break
+    const isEnough = known === null ? next.value.includes(10) : known.endOf(Buffer.concat(beginning), 0, false) !== null
+    if (isEnough) break
   }
   return { beginning, rest: input }
 }

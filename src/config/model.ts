@@ -110,5 +110,5 @@ export const formatNames: readonly FormatName[] = [
   'csv',
   'lines',
 ]
-export const formatsReady: readonly FormatName[] = ['lines', 'jsonl', 'pbs', 'slurm']
+export const formatsReady: readonly FormatName[] = ['lines', 'jsonl', 'csv', 'gridengine', 'htcondor', 'pbs', 'slurm']
 export const formatsWithoutZone: readonly FormatName[] = ['pbs', 'slurm']

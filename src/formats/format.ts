@@ -25,6 +25,8 @@ export interface Format {
   parse(raw: Buffer, context: ParseContext): Parsed
   /** For formats whose sources begin with a line of column names: those names, from a source's first bytes; null if it has none. */
   columns?(beginning: Buffer): string[] | null
+  /** What separates those columns, where the line itself shows it: from the same bytes. */
+  delimiter?(beginning: Buffer): string
   /** The finished job that a record tells of, for batch systems; null where it tells of none. `parsed` is what `parse` gave. */
   job?(parsed: Parsed, context: ParseContext): Job | null
 }
@@ -34,6 +36,15 @@ export interface ParseContext {
   timezone?: string
   /** Column names, where the format has a header line: what its `columns` gave for this source. */
   columns?: string[]
+  /** What its `delimiter` gave, where it has one. */
+  delimiter?: string
+}
+
+/** How a source's records are read: as its root says, and as the source's first bytes say where the format looks there. */
+export function sourceContext(format: Format, root: ParseContext, beginning: Buffer): ParseContext {
+  const columns = format.columns?.(beginning) ?? null
+  if (columns === null) return root
+  return format.delimiter ? { ...root, columns, delimiter: format.delimiter(beginning) } : { ...root, columns }
 }
 
 export interface Parsed {
@@ -78,8 +89,10 @@ export function frame(format: Format, bytes: Buffer, options: FrameOptions): Fra
   let at = 0
   while (at < bytes.length) {
     const limit = at + options.recordBytesMax
-    const end = format.endOf(bytes, at, options.final)
-    const cut = end === null ? bytes.length >= limit : end > limit || (end === limit && bytes[end - 1] !== 10)
+    // What comes after the longest record must not matter, nor whether anything does: it may not have come yet.
+    const seen = bytes.length > limit ? bytes.subarray(0, limit) : bytes
+    const end = format.endOf(seen, at, options.final && seen.length < limit)
+    const cut = end === null ? seen.length === limit : end === limit && bytes[end - 1] !== 10
     if (end === null && !cut) break
     const stop = cut ? limit : (end as number)
     const raw = bytes.subarray(at, stop)

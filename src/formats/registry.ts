@@ -2,12 +2,15 @@
 
 import { GleanerError } from '../errors.ts'
 import type { Format } from './format.ts'
+import { csv } from './csv.ts'
+import { gridengine } from './gridengine.ts'
+import { htcondor } from './htcondor.ts'
 import { jsonl } from './jsonl.ts'
 import { lines } from './lines.ts'
 import { pbs } from './pbs.ts'
 import { slurm } from './slurm.ts'
 
-const formats: Format[] = [lines, jsonl, pbs, slurm]
+export const formats: readonly Format[] = [gridengine, htcondor, pbs, slurm, csv, jsonl, lines]
 
 export const formatNames = formats.map((format) => format.name)
 

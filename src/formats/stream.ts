@@ -34,18 +34,3 @@ export async function* frameStream(
   }
   if (waitingBytes > 0) yield take(true)
 }
-
-const guessLines = 20
-
-/** `jsonl` where the first whole lines are JSON objects, else `lines`. */
-export function guessFormat(beginning: Buffer, jsonl: Format): 'jsonl' | 'lines' {
-  const whole = beginning.subarray(0, beginning.lastIndexOf(10) + 1)
-  const records = frame(jsonl, whole.length > 0 ? whole : beginning, {
-    offset: 0,
-    recordBytesMax: beginning.length + 1,
-    final: true,
-  })
-  const some = records.slice(0, guessLines).map(({ raw }) => jsonl.parse(raw, {}).error)
-  const told = some.filter((error) => error !== 'empty')
-  return told.length > 0 && told.every((error) => error === '') ? 'jsonl' : 'lines'
-}

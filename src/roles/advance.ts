@@ -79,6 +79,7 @@ async function store(one: Visit, found: Found): Promise<Stored> {
   if (archived.made.length > 0) {
     bind(one, found.id, found.c0)
     one.parts.prove(entry.path, archived.made, { atOnce: false })
+    await one.parts.fit.judge({ path: entry.path, marks: archived.made, beginning: archived.beginning })
   }
   if (archived.outcome === 'conflict') one.parts.ledger.forget(found.c0)
   if (archived.outcome === 'conflict') return { head: archived.head, againMs: 0, resolveAgain: true }

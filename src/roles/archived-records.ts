@@ -13,7 +13,8 @@ export interface ArchivedRecords {
 }
 
 /**
- * The records in [start, end), a few at a time, in order. `start` is a record boundary. Readers do not join across an incomplete tail.
+ * The records in [start, end), a few at a time, in order. `start` is a record boundary. Readers do not join across an incomplete tail, nor,
+ * where a file is one document, across the end of a segment: a document whose format has no mark for its end ends there.
  * What follows the last whole record is left out. Throws `store-damaged` at a gap.
  */
 export async function* archivedRecords(
@@ -26,7 +27,8 @@ export async function* archivedRecords(
   let offset = range.start
   for await (const { bytes, mark, last } of ledger.read(range.source, range)) {
     rest = rest.length === 0 ? bytes : Buffer.concat([rest, bytes])
-    const records = frame(root.format, rest, { offset, recordBytesMax, final: last && mark.tail !== 'complete' })
+    const final = last && (root.wholeFiles || mark.tail === 'incomplete')
+    const records = frame(root.format, rest, { offset, recordBytesMax, final })
     const end = records.at(-1)?.end ?? offset
     rest = rest.subarray(end - offset)
     offset = end

@@ -15,9 +15,10 @@ import type { Epoch, Feed } from '../ports/feed.ts'
 import type { Listed } from '../ports/store.ts'
 import { isGleanerError } from '../errors.ts'
 import { saveCatalog } from './catalog.ts'
-import type { RootContext } from './context.ts'
+import type { RootContext, RootSettings } from './context.ts'
 import type { Entry } from './entries.ts'
 import type { Mark } from './ledger.ts'
+import { recordBoundary } from './record-boundary.ts'
 import type { Worker } from './work.ts'
 
 /** The floor stays at least this far behind the pass: what is being committed now must not count as stored by it. */
@@ -90,7 +91,7 @@ export function openFullPass(context: RootContext, worker: Worker): FullPass {
 }
 
 /**
- * Each file counts as published up to its last line end of when the pass saw it. Not while a file that was there has not become a source yet:
+ * Each file counts as published up to its last record's end of when the pass saw it. Not while a file that was there has not become a source yet:
  * without a position it would be published whole.
  */
 async function openEpoch(
@@ -110,7 +111,8 @@ async function openEpoch(
   for (const { source, size } of places) {
     const head = await worker.ledger.last(source)
     if (!head) return false
-    const published = head.end <= size ? head.end : await lastLineEnd(worker, head, size)
+    const end = head.end <= size ? head.end : await lastLineEnd(worker, head, size)
+    const published = await recordBoundary(root, worker.ledger, { source, end })
     const position = encodePosition({ published, announced: head.end, ahead: null })
     await feed.positionIfAbsent(root.name, epoch.id, { source, position })
   }
@@ -217,7 +219,7 @@ async function sweep(
       worker.publisher?.heard(source, text)
       // No position, and nothing later than the floor: published, and nothing to drop.
       if (text === null && reach.last.storedAtMs <= epoch.floorMs) continue
-      const swept = await sweepSource(worker, { source, text, reach, isRaising: raiseTo !== null }).catch(
+      const swept = await sweepSource(root, worker, { source, text, reach, isRaising: raiseTo !== null }).catch(
         (error: unknown) => {
           // One that is damaged keeps the floor where it is, and no other source from being swept.
           if (!isGleanerError(error)) throw error
@@ -234,6 +236,7 @@ async function sweep(
 }
 
 async function sweepSource(
+  root: RootSettings,
   worker: Worker,
   at: { source: string; text: string | null; reach: Reach; isRaising: boolean },
 ): Promise<'behind' | 'droppable' | 'kept'> {
@@ -244,7 +247,9 @@ async function sweepSource(
   if (isBehind) await worker.catchUp(at.source)
   if (!at.isRaising || !stored) return 'kept'
   const { end } = await worker.ledger.header(stored.key, stored.storedAtMs)
-  if (isBehind && (position?.published ?? 0) < end) return 'behind'
+  // What a last, unfinished record holds of it cannot be published yet.
+  const due = isBehind ? await recordBoundary(root, worker.ledger, { source: at.source, end }) : end
+  if (isBehind && (position?.published ?? 0) < due) return 'behind'
   return position && isAt(position, end) ? 'droppable' : 'kept'
 }
 

@@ -21,6 +21,7 @@ export type AnomalyKind =
   | 'cut'
   | 'unreadable'
   | 'trimmed'
+  | 'mismatch'
 
 export interface Anomaly {
   kind: AnomalyKind

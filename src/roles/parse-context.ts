@@ -5,6 +5,7 @@
 
 import { LruMap } from '../core/lru.ts'
 import type { ParseContext } from '../formats/format.ts'
+import { sourceContext } from '../formats/format.ts'
 import type { RootSettings } from './context.ts'
 import type { Ledger } from './ledger.ts'
 
@@ -22,8 +23,7 @@ export function openParseContexts(root: Pick<RootSettings, 'format' | 'parse'>, 
   return async (source) => {
     const known = contexts.get(source)
     if (known) return known
-    const columns = format.columns?.(await ledger.beginning(source, beginningBytesMax)) ?? null
-    const context = columns === null ? parse : { ...parse, columns }
+    const context = sourceContext(format, parse, await ledger.beginning(source, beginningBytesMax))
     contexts.set(source, context)
     return context
   }

@@ -8,30 +8,31 @@
  *  2. Segments up to the head are announced, once, in the same step.
  *  3. Ranges that were published ahead, and that segments cover by now, are compared with the archived bytes; a difference is announced
  *     by a `revision` entry that names what stands.
- *  4. What lies beyond the head comes from a look's bytes, and leaves its digest beside the position until 3.
+ *  4. What lies beyond the head comes from a look's bytes, and leaves its digest beside the position until 3. So does a record that begins
+ *     before the head and ends beyond it.
  *
- * A source without a position counts as published up to the end of its last segment stored by the epoch's floor, else 0.
+ * A source without a position counts as published up to the last record's end in the segments stored by the epoch's floor, else 0.
  */
 
 import { LruMap } from '../core/lru.ts'
 import type { Position } from '../core/position.ts'
-import { agreement, decodePosition, encodePosition, publishedAhead } from '../core/position.ts'
+import { decodePosition, encodePosition, publishedAhead } from '../core/position.ts'
 import type { Entry } from '../formats/entry.ts'
 import { recordEntry } from '../formats/entry.ts'
 import type { Framed, ParseContext } from '../formats/format.ts'
-import { frame } from '../formats/format.ts'
 import type { Epoch, Feed } from '../ports/feed.ts'
 import { settleAhead } from './ahead.ts'
-import { archivedRecords, revisionEntry } from './archived-records.ts'
+import { revisionEntry } from './archived-records.ts'
 import type { Revised } from './archived-records.ts'
-import type { RootContext } from './context.ts'
+import type { RootContext, RootSettings } from './context.ts'
 import type { EpochKeeper } from './epoch.ts'
 import type { Ledger, Mark } from './ledger.ts'
-import type { ParseContextOf } from './parse-context.ts'
-import { openParseContexts } from './parse-context.ts'
+import { openParseContexts, type ParseContextOf } from './parse-context.ts'
+import { nextBatch } from './publish-batch.ts'
+import { recordBoundary } from './record-boundary.ts'
 
-const batchRecordsMax = 500
-const batchBytesMax = 1024 * 1024
+/** Segments that one step announces at most. */
+const segmentsMax = 500
 /** How often a publisher that keeps losing tries again; the next signal or pass goes on. */
 const contentionMax = 20
 /** Batches that one call publishes at most; the next visit goes on. */
@@ -88,7 +89,7 @@ export function openPublisher(
         epochs.forget()
         return null
       }
-      const before = await effective(ledger, { source: job.source, epoch, text: expected })
+      const before = await effective(context.root, ledger, { source: job.source, epoch, text: expected })
       const step = await nextStep(context, ledger, { job, before, parseContextOf })
       if (step === null || ++batches > batchesMax) return before
       const outcome = await compareAndSet(context, { ...parts, texts }, { source: job.source, epoch, expected, step })
@@ -109,7 +110,7 @@ export function openPublisher(
         const epoch = await epochs.current()
         if (epoch.state !== 'open') return
         const expected = await texts.fetch(source)
-        const next = await effective(ledger, { source, epoch, text: expected })
+        const next = await effective(context.root, ledger, { source, epoch, text: expected })
         const step: Step = { next, entries: [revisionEntry(context.root, job)], announcements: [], framed: [] }
         const outcome = await compareAndSet(context, { ...parts, texts }, { source, epoch, expected, step })
         if (outcome !== 'stale' && outcome.stands === encodePosition(next)) return
@@ -144,13 +145,14 @@ function openTexts(feed: Feed, root: string): Texts {
 
 /** The position that a text, or none, stands for. */
 async function effective(
+  root: RootSettings,
   ledger: Ledger,
   { source, epoch, text }: { source: string; epoch: Epoch; text: string | null },
 ): Promise<Position> {
   const position = text === null ? null : decodePosition(text)
   if (position) return position
   const end = await endStoredBy(ledger, source, epoch.floorMs)
-  return { published: end, announced: end, ahead: null }
+  return { published: await recordBoundary(root, ledger, { source, end }), announced: end, ahead: null }
 }
 
 async function compareAndSet(
@@ -187,11 +189,7 @@ async function nextStep(
     announcements: announcing.announcements,
     framed: [],
   }
-  const from = start.next.published
-  const archived = from < job.head.end
-  const framed = archived
-    ? await framedFromArchive(context, ledger, { job, from })
-    : framedFromLook(context, job, start.next)
+  const { framed, archived } = await nextBatch(context.root, ledger, { job, before: start.next })
   if (framed.length > 0) {
     const parse = await parseContextOf(job.source)
     start.framed = framed
@@ -208,43 +206,6 @@ async function nextStep(
   return changed ? start : null
 }
 
-/** What lies beyond the position, if the look shows what was published before it as well. */
-function framedFromLook(context: RootContext, job: PublishJob, before: Position): Framed[] {
-  const { ahead } = job
-  const from = before.published
-  if (!ahead || from < ahead.start || from >= ahead.start + ahead.bytes.length) return []
-  if (agreement(before, job.head.end, ahead) !== 'agrees') return []
-  const { root } = context
-  const options = { offset: from, recordBytesMax: root.limits.lineBytesMax, final: false }
-  return firstBatch(frame(root.format, ahead.bytes.subarray(from - ahead.start), options))
-}
-
-/** One batch of whole records from the archive. */
-async function framedFromArchive(
-  context: RootContext,
-  ledger: Ledger,
-  { job, from }: { job: PublishJob; from: number },
-): Promise<Framed[]> {
-  const framed: Framed[] = []
-  for await (const { records } of archivedRecords(context.root, ledger, {
-    source: job.source,
-    start: from,
-    end: job.head.end,
-  })) {
-    framed.push(...records)
-    if ((framed.at(-1) as Framed).end - from >= batchBytesMax || framed.length >= batchRecordsMax) break
-  }
-  return firstBatch(framed)
-}
-
-function firstBatch(records: Framed[]): Framed[] {
-  let bytes = 0
-  let count = 0
-  while (count < records.length && count < batchRecordsMax && (count === 0 || bytes < batchBytesMax))
-    bytes += records[count++]?.raw.length ?? 0
-  return records.slice(0, count)
-}
-
 /** Segments that end beyond what is announced. */
 async function announcementsOf(
   ledger: Ledger,
@@ -255,7 +216,7 @@ async function announcementsOf(
   const marks: Mark[] = []
   if (job.head.start === before.announced) marks.push(job.head)
   else {
-    for (const listed of (await ledger.segmentsFrom(job.source, before.announced)).slice(0, batchRecordsMax)) {
+    for (const listed of (await ledger.segmentsFrom(job.source, before.announced)).slice(0, segmentsMax)) {
       marks.push(await ledger.header(listed.key, listed.storedAtMs))
     }
   }

@@ -16,6 +16,7 @@ import { formatRfc3339 } from '../core/rfc3339.ts'
 import type { SegmentHeader } from '../core/segment.ts'
 import { buildSegment, framesOf, readHeader, segmentBytesMax, segmentKey } from '../core/segment.ts'
 import { createHash } from 'node:crypto'
+import { zstdDecompressSync } from 'node:zlib'
 import type { Look, SegmentBody } from '../ports/files.ts'
 import { commit } from './commit.ts'
 import type { RootContext } from './context.ts'
@@ -49,6 +50,8 @@ export interface ArchiveRequest {
 export interface Archived {
   head: Mark | null
   made: Mark[]
+  /** The source's first bytes, where its first segment was made. */
+  beginning: Buffer | null
   /** `conflict`: the file must be resolved again. `hole`: a NUL at `holeAt` stops it. `done`: no complete line is left below `end`. */
   outcome: 'done' | 'more' | 'conflict' | 'hole' | 'unsteady'
   holeAt: number | null
@@ -65,7 +68,7 @@ export async function archiveFile(
   parts: { ledger: Ledger; inFlight: Throttle },
   request: ArchiveRequest,
 ): Promise<Archived> {
-  const archived: Archived = { head: request.head, made: [], outcome: 'done', holeAt: null }
+  const archived: Archived = { head: request.head, made: [], beginning: null, outcome: 'done', holeAt: null }
   let reading: Promise<Reading> | null = readSegment(context, request, { from: request.head?.end ?? 0, ...request })
   for (let count = 1; reading !== null; count++) {
     const read: Reading = await reading
@@ -87,10 +90,15 @@ export async function archiveFile(
     if (stored.outcome === 'conflict') return { ...archived, outcome: 'conflict' }
     archived.head = stored.mark
     if (stored.outcome === 'ours') archived.made.push(stored.mark)
+    if (stored.outcome === 'ours' && body.start === 0) archived.beginning = firstFrame(body)
     if (stored.mark.end !== body.end) return { ...archived, outcome: 'more' }
     if (more && reading === null) archived.outcome = 'more'
   }
   return archived
+}
+
+function firstFrame({ frames, table }: SegmentBody): Buffer {
+  return zstdDecompressSync(frames.subarray(0, table[0]?.compressed))
 }
 
 async function readSegment(

@@ -19,6 +19,7 @@ import type { Debts } from './debts.ts'
 import { disputeOf } from './dispute.ts'
 import type { RootContext } from './context.ts'
 import type { Entries, Entry } from './entries.ts'
+import type { Fit } from './fit.ts'
 import { isSameStat } from './entries.ts'
 import { isHeldElsewhere } from './family.ts'
 import type { Journal } from './journal.ts'
@@ -46,6 +47,7 @@ export interface VisitParts {
   publisher: Publisher | null
   inFlight: Throttle
   debts: Debts
+  fit: Fit
   /** Told of segments that were made, or that only an earlier witness of the file speaks for. */
   prove(path: string, marks: Mark[], options: { atOnce: boolean }): void
   /** Whether the prover still has something to say of a source. */

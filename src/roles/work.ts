@@ -23,6 +23,7 @@ import type { Entries } from './entries.ts'
 import { openEntries } from './entries.ts'
 import type { EpochKeeper } from './epoch.ts'
 import { openEpochKeeper } from './epoch.ts'
+import { openFit } from './fit.ts'
 import type { Journal } from './journal.ts'
 import { openJournal } from './journal.ts'
 import type { Ledger } from './ledger.ts'
@@ -158,6 +159,7 @@ function openWorking(context: RootContext, { inFlight }: { inFlight: Throttle })
     publisher,
     inFlight,
     debts: openDebts(),
+    fit: openFit(root, { ledger, journal }),
     prove: (path, marks, options) => prover.add(path, marks, options),
     isProving: (source) => prover.isProving(source),
     visitFirst: (path) => working.queue.add(path, { local: false, size: 0, failures: 0, drain: true }),

@@ -58,6 +58,23 @@ test('auto says what it guessed, on stderr alone', async (t) => {
   t.deepEqual([empty.status, empty.stdout.length], [0, 0])
 })
 
+test('records of several lines, and the columns of a table, come out of stdin as out of a file', async (t) => {
+  const table = '"first\nname";n\n"a\nb";1\n'
+  const input = Array.from(table, (one) => Buffer.from(one))
+  const rows = ndjson((await runGleaner(['decode', '--format', 'csv'], { input })).stdout)
+  t.deepEqual(
+    rows.map(({ start, end, type, fields }) => [start, end, type, fields]),
+    [
+      [0, 15, 'header', { 'first\nname': 'first\nname', n: 'n' }],
+      [15, 23, 'row', { 'first\nname': 'a\nb', n: '1' }],
+    ],
+  )
+  const ad = 'ClusterId = 1\n*** Offset = 0 ClusterId = 1 ProcId = 0 Owner = "o" CompletionDate = 5\n'
+  const guessed = await runGleaner(['decode'], { input: ad + ad })
+  t.regex(guessed.stderr, /taken for htcondor: 2 of its first 2 records are understood/)
+  t.is(ndjson(guessed.stdout).length, 2)
+})
+
 test('a compressed file is read as its content; a torn one is an error that says so', async (t) => {
   for (const [name, body] of [
     ['a.gz', gzipSync('one\n')],
@@ -94,7 +111,7 @@ test('a line without end is cut at 16 MiB and does not stay in memory', async (t
 })
 
 const refused: [string, string[], RegExp][] = [
-  ['an unknown format', ['--format', 'xml'], /xml is no format; expected auto or one of lines, jsonl/],
+  ['an unknown format', ['--format', 'xml'], /xml is no format; expected auto or one of gridengine/],
   ['an unknown zone', ['--format', 'lines', '--timezone', 'Mars/North'], /Mars\/North is no IANA time zone/],
   ['a file that is not there', ['--format', 'lines', 'no-such-file'], /no-such-file: no such file/],
   ['a directory', ['--format', 'lines', '/'], /it is a directory/],

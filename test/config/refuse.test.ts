@@ -159,8 +159,8 @@ const cases: [name: string, text: string, said: string][] = [
   ],
   [
     'a format to come',
-    'roots:\n  - {name: a, path: /a, format: htcondor}\n',
-    '2:33 roots[0].format: htcondor is not in this version; expected one of lines, jsonl',
+    'roots:\n  - {name: a, path: /a, format: lsf}\n',
+    '2:33 roots[0].format: lsf is not in this version; expected one of lines, jsonl',
   ],
   [
     'a name twice',

@@ -2,9 +2,8 @@ import test from 'ava'
 import * as fc from 'fast-check'
 import type { Framed } from '../../src/formats/format.ts'
 import { frame } from '../../src/formats/format.ts'
-import { jsonl } from '../../src/formats/jsonl.ts'
 import { lines } from '../../src/formats/lines.ts'
-import { frameStream, guessFormat } from '../../src/formats/stream.ts'
+import { frameStream } from '../../src/formats/stream.ts'
 
 async function framed(pieces: Buffer[], recordBytesMax: number): Promise<Framed[]> {
   const records: Framed[] = []
@@ -70,17 +69,3 @@ test('a line without end is cut as it comes: each byte is copied a few times at 
   t.is(records, Math.ceil(1_000_000 / 16_000))
   t.true(held <= 17_000)
 })
-
-const guesses: [string, 'jsonl' | 'lines'][] = [
-  ['{"a":1}\n{"b":2}\n', 'jsonl'],
-  ['{"a":1}\n\n{"b":', 'jsonl'],
-  ['{"a":1}', 'jsonl'],
-  ['{"a":1}\nplain\n', 'lines'],
-  ['[1]\n', 'lines'],
-  ['plain\n', 'lines'],
-  ['', 'lines'],
-  ['\n\n', 'lines'],
-]
-for (const [text, expected] of guesses) {
-  test(`${JSON.stringify(text)} is taken for ${expected}`, (t) => t.is(guessFormat(Buffer.from(text), jsonl), expected))
-}
