@@ -70,8 +70,9 @@ export async function saveCatalog(context: RootContext, worker: Worker): Promise
   const { root, derived, clock } = context
   const nowMs = clock.monotonicMs()
   const files: Row[] = []
-  for (const { path, stat, unchangedSinceMs, source } of worker.entries.all()) {
-    if (!stat) continue
+  for (const { path, stat, missed, unchangedSinceMs, source } of worker.entries.all()) {
+    // What this pass did not list is not known to be there.
+    if (!stat || missed > 0) continue
     const unchangedMs = Math.floor(nowMs - unchangedSinceMs)
     const proven = source === null ? 0 : worker.prover.provenTo(source)
     files.push([path, stat.size, String(stat.mtimeNs), String(stat.ino), unchangedMs, source ?? '', proven])

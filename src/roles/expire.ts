@@ -20,7 +20,7 @@ import { parseSegmentKey, revisionPrefix, segmentPrefix } from '../core/segment.
 import { GleanerError, isGleanerError } from '../errors.ts'
 import type { Epoch } from '../ports/feed.ts'
 import type { Listed, Store } from '../ports/store.ts'
-import { boundaryKeys, boundaryOf } from './boundaries.ts'
+import { boundaryOf } from './boundaries.ts'
 import { commit } from './commit.ts'
 import type { RootContext } from './context.ts'
 import type { Limits, Proofs } from './expire-choose.ts'
@@ -65,7 +65,8 @@ interface Stock {
   source: string
   segments: Listed[]
   revisions: Revision[]
-  boundary: { key: string; end: number } | null
+  /** By their ends; the last one counts. */
+  boundaries: { key: string; end: number }[]
 }
 
 interface Work {
@@ -103,10 +104,15 @@ export async function* expire(context: ExpireContext, options: ExpireOptions): A
 async function* stocks(store: Store, root: string): AsyncGenerator<Stock> {
   // Before the segments: revisions go after them, so one that is listed here was there while all of its segments were.
   const revisions = await revisionsBySource(store, root)
-  const boundaries = await boundaryKeys(store, root)
+  const boundaries = await boundariesBySource(store, root)
   const stockOf = (source: string, segments: Listed[]): Stock => {
-    const stock = { source, segments, revisions: revisions.get(source) ?? [], boundary: boundaries.get(source) ?? null }
-    revisions.delete(source)
+    const stock = {
+      source,
+      segments,
+      revisions: revisions.get(source) ?? [],
+      boundaries: boundaries.get(source) ?? [],
+    }
+    boundaries.delete(source)
     return stock
   }
   let source: string | null = null
@@ -127,7 +133,15 @@ async function* stocks(store: Store, root: string): AsyncGenerator<Stock> {
     if (!page.more || after === undefined) break
   }
   if (source !== null) yield stockOf(source, segments)
-  for (const left of revisions.keys()) if (boundaries.has(left)) yield stockOf(left, [])
+  for (const [left, { length }] of boundaries) if (length > 1 || revisions.has(left)) yield stockOf(left, [])
+}
+
+async function boundariesBySource(store: Store, root: string): Promise<Map<string, Stock['boundaries']>> {
+  const all = (await listAll(store, boundaryPrefix(root))).flatMap(({ key }) => {
+    const parsed = parseBoundaryKey(key)
+    return parsed ? [{ key, ...parsed }] : []
+  })
+  return Map.groupBy(all, ({ source }) => source)
 }
 
 async function revisionsBySource(store: Store, root: string): Promise<Map<string, Revision[]>> {
@@ -154,12 +168,12 @@ async function expireSource(work: Work, stock: Stock, limits: Limits): Promise<E
   const { context, options } = work
   const { store, root } = context
   const { source } = stock
-  const previous = stock.boundary && (await boundaryOf(store, root.name, source))
+  const previous = stock.boundaries.length > 0 ? await boundaryOf(store, root.name, source) : null
   const begin = previous?.end ?? 0
   const listed = stock.segments.filter(({ key }) => startOf(key) >= begin)
   const { segments, kept } = await choose(store, { source, listed, previous, limits })
   const doomed = previous && doomedBy(previous, stock)
-  const leftOver = doomed ? doomed.segments.length + doomed.revisions.length : 0
+  const leftOver = doomed ? doomed.segments.length + doomed.revisions.length + doomed.boundaries.length : 0
   const named = segments.at(-1) ?? previous
   const one: ExpiredSource = {
     source,
@@ -226,23 +240,22 @@ async function makeBoundary(
 /** What a boundary stands for and is still there. Revisions that it does not name stay. */
 function doomedBy(
   { end, revisions = [] }: Boundary,
-  { segments, revisions: listed }: Stock,
-): { segments: string[]; revisions: string[] } {
+  { segments, revisions: listed, boundaries }: Stock,
+): { segments: string[]; revisions: string[]; boundaries: string[] } {
   const named = new Set(revisions.map(({ start, n }) => `${start}-${n}`))
   return {
     segments: segments.filter(({ key }) => startOf(key) < end).map(({ key }) => key),
     revisions: listed.filter(({ start, n }) => named.has(`${start}-${n}`)).map(({ key }) => key),
+    boundaries: boundaries.filter((smaller) => smaller.end < end).map(({ key }) => key),
   }
 }
 
 async function deleteBefore(store: Store, boundary: Boundary, stock: Stock): Promise<void> {
-  const { segments, revisions } = doomedBy(boundary, stock)
+  const { segments, revisions, boundaries } = doomedBy(boundary, stock)
   await removeAll(store, segments.slice(0, -1))
   await removeAll(store, segments.slice(-1))
   await removeAll(store, revisions)
-  if (stock.boundary === null || stock.boundary.end === boundary.end) return
-  for (const { key } of await listAll(store, boundaryPrefix(boundary.root, boundary.source)))
-    if ((parseBoundaryKey(key)?.end ?? boundary.end) < boundary.end) await remove(store, key)
+  await removeAll(store, boundaries)
 }
 
 /** Some at a time; each lot is gone before the next. */
