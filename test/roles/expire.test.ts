@@ -310,7 +310,7 @@ function work(t: ExecutionContext) {
     return expireBefore(opened.store, later(), { feed: opened.feed })
   }
   const published = (): string[] =>
-    opened.feed.records('r').map(({ fields }) => `${fields['source']} ${fields['start']}`.slice(33))
+    opened.feed.records('r').map(({ fields }) => `${String(fields['source'])} ${String(fields['start'])}`.slice(33))
   return { ...opened, context, open, expireAll, published, file: (name: string) => join(opened.path, name) }
 }
 

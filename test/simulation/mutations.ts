@@ -68,12 +68,6 @@ const mutations: Record<string, Mutation> = {
     find: 'const last = mark ?? (await lastExpired(known, source))',
     replace: 'const last = mark ?? (source === "" ? await lastExpired(known, source) : null)',
   },
-  'build-on-old-head': {
-    scenario: { expires: true, nodes: 3 },
-    file: 'roles/segments.ts',
-    find: 'if (archived.head !== null && !(await parts.ledger.isCurrent(archived.head)))',
-    replace: 'if (archived.head !== null && request.path === "")',
-  },
 }
 
 export const mutationNames = Object.keys(mutations)
