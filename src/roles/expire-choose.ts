@@ -51,13 +51,16 @@ export interface Chosen {
   segments: SegmentHeader[]
   /** Why the next one stays, though it is old; null: it is not old, or there is none. */
   kept: string | null
+  /** The first one that is there, old or not; null: none can be read. */
+  first: SegmentHeader | null
 }
 
 export async function choose(
   store: Store,
   { source, listed, previous, limits }: { source: string; listed: Listed[]; previous: Boundary | null; limits: Limits },
 ): Promise<Chosen> {
-  const segments: SegmentHeader[] = []
+  const chosen: Chosen = { segments: [], kept: null, first: null }
+  const { segments } = chosen
   const expired = previous?.segments.length ?? 0
   let at = previous?.end ?? 0
   let chain = previous?.chain ?? source
@@ -65,22 +68,23 @@ export async function choose(
     const some = listed.slice(from, from + headersAtOnce)
     const headers = await Promise.all(some.map(({ key }) => headerOrReason(store, key)))
     for (const [index, header] of headers.entries()) {
-      if (typeof header === 'string') return { segments, kept: header }
-      if (!isOld(header, limits.beforeMs)) return { segments, kept: null }
+      if (typeof header === 'string') return { ...chosen, kept: header }
+      chosen.first ??= header
+      if (!isOld(header, limits.beforeMs)) return chosen
       const { storedAtMs } = some[index] as Listed
       const isNext = header.start === at && header.previousChain === chain && chainOf(chain, header) === header.chain
       const kept = isNext
         ? whyKept(header, storedAtMs, limits)
         : 'it does not continue what is before it: run `gleaner verify`'
-      if (kept !== null) return { segments, kept }
+      if (kept !== null) return { ...chosen, kept }
       if (expired + segments.length >= boundarySegmentsMax)
-        return { segments, kept: `${boundarySegmentsMax} segments of it have expired, and a boundary holds no more` }
+        return { ...chosen, kept: `${boundarySegmentsMax} segments of it have expired, and a boundary holds no more` }
       segments.push(header)
       at = header.end
       chain = header.chain
     }
   }
-  return { segments, kept: null }
+  return chosen
 }
 
 async function headerOrReason(store: Store, key: string): Promise<SegmentHeader | string> {

@@ -171,10 +171,10 @@ async function expireSource(work: Work, stock: Stock, limits: Limits): Promise<E
   const previous = stock.boundaries.length > 0 ? await boundaryOf(store, root.name, source) : null
   const begin = previous?.end ?? 0
   const listed = stock.segments.filter(({ key }) => startOf(key) >= begin)
-  const { segments, kept } = await choose(store, { source, listed, previous, limits })
+  const { segments, kept, first } = await choose(store, { source, listed, previous, limits })
   const doomed = previous && doomedBy(previous, stock)
   const leftOver = doomed ? doomed.segments.length + doomed.revisions.length + doomed.boundaries.length : 0
-  const named = segments.at(-1) ?? previous
+  const named = segments.at(-1) ?? first ?? previous
   const one: ExpiredSource = {
     source,
     family: named?.family ?? '',
@@ -210,6 +210,9 @@ async function makeBoundary(
   })
   if (beginning === 'gone') return 'another expiry is at work on it'
   if (beginning === null) return 'neither its archived bytes nor a revision of them begin as its files did'
+  const hasColumns = context.root.format.columns !== undefined
+  if (hasColumns && !Buffer.from(beginning.bytes, 'base64').includes(10))
+    return 'its line of column names is longer than the 4 KiB that are kept of it, and what follows needs it'
   const facts = segments.map(({ start, end: to, sha256, witness }) => ({ start, end: to, sha256, witness }))
   const boundary: Boundary = {
     v: 1,

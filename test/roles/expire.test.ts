@@ -14,13 +14,14 @@ import type { Feed } from '../../src/ports/feed.ts'
 import type { Store } from '../../src/ports/store.ts'
 import { boundaryOf } from '../../src/roles/boundaries.ts'
 import { listAll, openLedger } from '../../src/roles/ledger.ts'
+import { openParseContexts } from '../../src/roles/parse-context.ts'
 import { openReconciler } from '../../src/roles/reconcile.ts'
 import { openThrottle } from '../../src/roles/throttle.ts'
 import { openWorker } from '../../src/roles/work.ts'
 import { verifyArchive } from '../../src/query/verify.ts'
 import { verifyFiles } from '../../src/query/verify-files.ts'
 import { expireBefore, putCatalog } from '../support/expiry.ts'
-import { openRoot } from '../support/root-context.ts'
+import { openRoot, settingsOf } from '../support/root-context.ts'
 import { archiveSource, segmentObject } from '../support/segments.ts'
 
 const id = `${'a'.repeat(32)}-0`
@@ -284,6 +285,23 @@ test('archived first bytes that a revision corrects are kept as the files had th
   t.is((await expireBefore(store, day(9)))[0]?.segments, 2)
   const head = await openLedger(store, 'r').last(id)
   t.is(head?.beginning.sha256, sha256('one\ntwo\n'))
+})
+
+test('column names stay known; where they would be lost, the source stays', async (t) => {
+  const columns = (beginning: Buffer): string[] => beginning.toString().split('\n', 1)
+  const root = { ...settingsOf(), format: { ...settingsOf().format, columns } }
+  for (const [header, kept] of [
+    ['a|b\n', 0],
+    [`${'a|'.repeat(2100)}b\n`, 2],
+  ] as const) {
+    const store = openMemoryStore('memory://a')
+    await archiveSource(store, [header, '1|2\n'], { source: id })
+    await putCatalog(store)
+    await expireBefore(store, '2026-04-01T00:00:00Z', { root })
+    t.is((await keysOf(store, 'evidence/segments/')).length, kept)
+    const parse = await openParseContexts(root, openLedger(store, 'r'))(id)
+    t.deepEqual(parse.columns, [header.trimEnd()])
+  }
 })
 
 /** A worker on real files. */
