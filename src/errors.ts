@@ -71,6 +71,10 @@ const codes = {
 
   // records
   'record-malformed': { retry: false, remedy: 'the raw bytes are kept; see the entry' },
+  expired: {
+    retry: false,
+    remedy: 'ask for what was collected later; `verify` and the boundary tell what there was',
+  },
   'not-found': { retry: false, remedy: 'list what there is with `gleaner sources`' },
   internal: { retry: false, remedy: 'report this with the log' },
 } as const

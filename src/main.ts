@@ -26,6 +26,7 @@ const commands: Record<string, () => Promise<Register>> = {
   tail: async () => (await import('./commands/tail.ts')).tailCommand,
   replay: async () => (await import('./commands/replay.ts')).replayCommand,
   anomalies: async () => (await import('./commands/anomalies.ts')).anomaliesCommand,
+  expire: async () => (await import('./commands/expire.ts')).expireCommand,
   doctor: async () => (await import('./commands/doctor.ts')).doctorCommand,
   config: async () => (await import('./commands/config.ts')).configCommand,
   completion: async () => (await import('./commands/completion.ts')).completionCommand,

@@ -2,6 +2,7 @@
 
 import type { Command } from 'commander'
 import { parseSourceId } from '../core/identity.ts'
+import { parseSegmentKey } from '../core/segment.ts'
 import { GleanerError } from '../errors.ts'
 import { sourceById, sourceByPath } from '../query/find.ts'
 import type { Ledger, Mark } from '../roles/ledger.ts'
@@ -14,17 +15,25 @@ export function catCommand(program: Command, app: App): void {
     .command('cat')
     .description('the archived bytes of a source, to stdout')
     .argument('<what>', 'a source id, or ROOT/PATH: the newest source whose segments name this path')
-    .option('--offset <n>', 'begin at this byte of the source', offsetOf('--offset'), 0)
+    .option('--offset <n>', 'begin at this byte of the source', offsetOf('--offset'))
     .option('--length <n>', 'at most so many bytes', offsetOf('--length'))
-    .action(async (what: string, { offset, length }: { offset: number; length?: number }) => {
+    .action(async (what: string, { offset, length }: { offset?: number; length?: number }) => {
       const { ledger, head } = await find(app, what)
-      const first = (await ledger.segmentsFrom(head.source, 0))[0]
-      const from = Math.max(offset, first ? (await ledger.header(first.key, first.storedAtMs)).start : 0)
-      const end = Math.min(head.end, offset + (length ?? Number.MAX_SAFE_INTEGER))
+      const end = Math.min(head.end, (offset ?? 0) + (length ?? Number.MAX_SAFE_INTEGER))
+      const from = offset ?? (await begin(ledger, head.source, end))
       for await (const { bytes } of ledger.read(head.source, { start: from, end })) {
         if (!(await app.write(bytes))) return
       }
     })
+}
+
+/** Without an offset: the first byte that is there. What is not, because it has expired, is said. */
+async function begin(ledger: Ledger, source: string, end: number): Promise<number> {
+  const first = parseSegmentKey((await ledger.segmentsFrom(source, 0))[0]?.key ?? '')
+  const expired = first?.start === 0 ? 0 : await ledger.expiredTo(source)
+  if (expired === 0) return first?.start ?? 0
+  process.stderr.write(`gleaner: ${source}: its first ${expired} bytes have expired; it begins at ${expired}\n`)
+  return Math.min(expired, end)
 }
 
 async function find(app: App, what: string): Promise<{ ledger: Ledger; head: Mark }> {

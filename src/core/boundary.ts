@@ -4,11 +4,16 @@
  *     evidence/boundaries/<root>/<source>/<end>.json     end in 16 digits; created once; the largest end counts, and holds all before it
  *
  *     {v, root, source, family, path, format, end, lines, chain, beginning {length, sha256, bytes (base64)},
- *      segments: [{start, end, sha256, witness {length, sha256}}]}
+ *      segments: [{start, end, sha256, witness {length, sha256}}], revisions: [{start, end, n, sha256, witness}], before, writtenAt}
  *
- * `chain` is that of the last expired segment: the next segment's `previousChain`.
+ * `chain` is that of the last expired segment: the next segment's `previousChain`. One segment takes about 230 bytes, and a source of
+ * `boundarySegmentsMax` segments some 230 MB: 64 TB, or a segment every five minutes for nine years.
+ *
+ * Segments that begin before `end` may still be there: an expiry was cut short, and the next one finishes it. They are not to be counted on.
  */
 
+import { chainOf } from './chain.ts'
+import type { Witness } from './identity.ts'
 import { GleanerError } from '../errors.ts'
 
 export interface Boundary {
@@ -22,11 +27,26 @@ export interface Boundary {
   end: number
   lines: number
   chain: string
-  /** The first 4 KiB of the source, or what there was of it. */
+  /** The first 4 KiB of what is expired, or all of it if that is less. */
   beginning: { length: number; sha256: string; bytes: string }
   /** Every expired segment, in order. */
-  segments: { start: number; end: number; sha256: string; witness: { length: number; sha256: string } }[]
+  segments: ExpiredSegment[]
+  /** Every expired revision: a file may hold it, and its witness counts for the source's. */
+  revisions?: (ExpiredSegment & { n: number })[]
+  /** What it was asked for, and when it was made: RFC 3339. */
+  before?: string
+  writtenAt?: string
 }
+
+export interface ExpiredSegment {
+  start: number
+  end: number
+  sha256: string
+  witness: { length: number; sha256: string }
+}
+
+/** A source with more expired segments than this expires no further. */
+export const boundarySegmentsMax = 1_000_000
 
 export function boundaryPrefix(root: string, source?: string): string {
   return `evidence/boundaries/${root}/${source === undefined ? '' : `${source}/`}`
@@ -65,4 +85,29 @@ export function readBoundary(body: Buffer, key: string): Boundary {
     Array.isArray(segments)
   if (!isWhole) throw damaged('it lacks fields')
   return boundary
+}
+
+/** The object. */
+export function boundaryObject(boundary: Boundary): Buffer {
+  return Buffer.from(`${JSON.stringify(boundary)}\n`)
+}
+
+/** The expired segment that begins at `start`, with its chain; null: none does. */
+export function expiredAt(boundary: Boundary, start: number): (ExpiredSegment & { chain: string }) | null {
+  let chain = boundary.source
+  for (const segment of boundary.segments) {
+    chain = chainOf(chain, segment)
+    if (segment.start === start) return { ...segment, chain }
+  }
+  return null
+}
+
+/** The last expired segment that ends at or before `size`; null: none does. */
+export function expiredBefore(boundary: Boundary, size: number): ExpiredSegment | null {
+  return boundary.segments.findLast(({ end }) => end <= size) ?? null
+}
+
+/** The witnesses of the last `max` expired segments, and of the last `max` expired revisions. */
+export function expiredWitnesses({ segments, revisions = [] }: Boundary, max: number): Witness[] {
+  return [...segments.slice(-max), ...revisions.slice(-max)].map(({ end, witness }) => ({ ...witness, end }))
 }

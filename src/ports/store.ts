@@ -8,7 +8,10 @@
  *    A refusal that is certain (denied, missing bucket, disk full) throws.
  *  - `get`, `list` see every object whose create was answered before the call (read-after-write).
  *  - `list` gives keys in byte order, strictly after `after`.
- *  - Objects under `evidence/` are only ever created; `put` and `remove` are for `derived/` and for what a probe left.
+ *  - Objects under `evidence/` are only ever created, and never replaced. `remove` is for `derived/`, for what a probe left, and, of evidence,
+ *    for `gleaner expire` alone: segments and revisions that a boundary stands for, and boundaries that a larger one replaces. Nothing else
+ *    needs the right to delete evidence. In a versioned bucket a removed object is hidden by a delete marker and stays until a lifecycle
+ *    rule for noncurrent versions takes it; under Object Lock not before its retention ends.
  * Errors: GleanerError `store-*`. Calls retry by themselves only reads, at most three times.
  */
 export interface Store {

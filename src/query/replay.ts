@@ -3,7 +3,8 @@
  * The same fields, without `epoch` and `seq`, which belong to one Redis history.
  *
  * Sources come in the order of their ids; within one, records in order, then an entry for each revision object. `path` and `family`
- * are those of the segment that the record ends in.
+ * are those of the segment that the record ends in. What has expired is left out, unless it was asked for by its offsets. Where a record
+ * is more than a line, expiry may have torn the first one: it comes malformed.
  */
 
 import type { Entry } from '../formats/entry.ts'
@@ -14,6 +15,7 @@ import { GleanerError } from '../errors.ts'
 import { archivedRecords, revisionEntry } from '../roles/archived-records.ts'
 import type { RootContext } from '../roles/context.ts'
 import { reachOf } from '../roles/full-pass.ts'
+import { expiredError } from '../roles/ledger-read.ts'
 import type { Ledger, Mark } from '../roles/ledger.ts'
 import { openParseContexts } from '../roles/parse-context.ts'
 
@@ -28,7 +30,7 @@ export interface ReplayOptions {
   untilMs: number | null
 }
 
-/** Throws `not-found` for a source that the archive does not hold, `store-*`. */
+/** Throws `not-found` for a source that the archive does not hold, `expired` for offsets of one that it holds no more, `store-*`. */
 export async function* replay(
   context: Pick<RootContext, 'root' | 'store'>,
   ledger: Ledger,
@@ -53,6 +55,10 @@ async function* replaySource(
   const { source } = head
   const { from, to } = options
   const start = await framingStart(root.format.endOf === endOfLine, ledger, { source, from })
+  const isAsked = options.source !== null && (from > 0 || to < Number.MAX_SAFE_INTEGER)
+  const expired = isAsked && from < start ? await ledger.expiredTo(source) : 0
+  if (from < expired)
+    throw expiredError({ operation: 'replay', subject: source }, { root: root.name, source, end: expired })
   const rawBytesMax = root.feed.recordBytesMax
   const parse = await openParseContexts(root, ledger)(source)
   // A record that begins before `to` may end after it: the loop ends by itself at the first one that begins there.
@@ -80,7 +86,7 @@ async function* replaySource(
 
 /**
  * Where framing begins: at a record boundary. Segments end at line ends, so where a line is a record, the segment that holds `from` will
- * do; else at the first segment that is there.
+ * do; else at the beginning, or where that has expired, at the boundary.
  */
 async function framingStart(
   isByLine: boolean,
@@ -88,7 +94,10 @@ async function framingStart(
   { source, from }: { source: string; from: number },
 ): Promise<number> {
   const starts = (await ledger.segmentsFrom(source, 0)).map(({ key }) => parseSegmentKey(key)?.start ?? 0)
-  return (isByLine ? starts.findLast((start) => start <= from) : undefined) ?? starts[0] ?? 0
+  const expired = starts[0] === 0 ? 0 : await ledger.expiredTo(source)
+  // An expiry that was cut short leaves segments before the boundary; the next one takes them.
+  const kept = starts.filter((start) => start >= expired)
+  return (isByLine ? kept.findLast((start) => start <= from) : undefined) ?? kept[0] ?? expired
 }
 
 function isWithin(entry: Entry, { sinceMs, untilMs }: ReplayOptions): boolean {

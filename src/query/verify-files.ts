@@ -1,5 +1,5 @@
 /**
- * Every archived byte against the files that still exist.
+ * Every archived byte against the files that still exist; of what has expired, the hashes that its boundary keeps.
  *
  * The files' own threads hash each segment's range; only hashes cross. Where one differs from the segment and from each of its revisions,
  * twice, the first byte that differs is looked for. A file that begins like a source but fits none was rewritten, unless another file
@@ -8,6 +8,7 @@
 
 import { readHeader } from '../core/segment.ts'
 import { isGleanerError } from '../errors.ts'
+import { boundaryOf } from '../roles/boundaries.ts'
 import type { RootContext } from '../roles/context.ts'
 import { reachOf } from '../roles/full-pass.ts'
 import type { Ledger, Mark } from '../roles/ledger.ts'
@@ -99,7 +100,7 @@ async function compareFile(comparison: Comparison, held: Held): Promise<void> {
   const { ledger, report } = comparison
   const source = held.source as string
   report.files++
-  const listed = await ledger.segmentsFrom(source, 0)
+  const listed = await ledger.segmentsFrom(source, await compareExpired(comparison, held, source))
   for (let at = 0; at < listed.length; at += segmentsAtOnce) {
     const some = await Promise.all(
       listed.slice(at, at + segmentsAtOnce).map((one) => ledger.header(one.key, one.storedAtMs)),
@@ -113,6 +114,27 @@ async function compareFile(comparison: Comparison, held: Held): Promise<void> {
     }
     report.bytes += within.reduce((sum, mark) => sum + mark.end - mark.start, 0)
   }
+}
+
+/** Which byte differs cannot be told any more: the first of the segment that does stands for it. Gives up to where the source has expired. */
+async function compareExpired(comparison: Comparison, held: Held, source: string): Promise<number> {
+  const { context, report, fresh } = comparison
+  const root = context.root.name
+  const boundary = await boundaryOf(context.store, root, source)
+  const within = boundary?.segments.filter(({ end }) => end <= held.stat.size) ?? []
+  for (let at = 0; at < within.length; at += segmentsAtOnce) {
+    let left = within.slice(at, at + segmentsAtOnce)
+    report.bytes += left.reduce((sum, { start, end }) => sum + end - start, 0)
+    for (let looks = 0; looks < 2 && left.length > 0; looks++) {
+      const look = await context.files.look(held.path, lookRequest({ probes: left, fresh }))
+      left = left.filter(({ start, sha256 }, index) => {
+        const revised = boundary?.revisions?.filter((revision) => revision.start === start) ?? []
+        return ![sha256, ...revised.map((revision) => revision.sha256)].includes(look.probes[index] ?? '')
+      })
+    }
+    report.different.push(...left.map(({ start }) => ({ root, path: held.path, source, offset: start })))
+  }
+  return boundary?.end ?? 0
 }
 
 /** The segments whose range holds something else in the file, on two looks. */
@@ -142,7 +164,8 @@ async function isRevision({ context, ledger }: Comparison, mark: Mark, hash: str
 async function compareStranger(comparison: Comparison, held: Held, mark: Mark): Promise<void> {
   const { report, context } = comparison
   report.files++
-  const range = { source: mark.source, start: 0, end: Math.min(mark.end, held.stat.size) }
+  const start = await compareExpired(comparison, held, mark.source)
+  const range = { source: mark.source, start, end: Math.max(start, Math.min(mark.end, held.stat.size)) }
   const offset = await firstDifference(comparison, held.path, range)
   if (offset !== null) report.different.push({ root: context.root.name, path: held.path, source: mark.source, offset })
 }

@@ -5,6 +5,9 @@ import { boundaryPrefix, parseBoundaryKey, readBoundary } from '../core/boundary
 import { GleanerError } from '../errors.ts'
 import type { Store } from '../ports/store.ts'
 
+/** A smaller boundary goes once a larger one is there: so many may come between a listing and its read. */
+const attemptsMax = 5
+
 /** The key of each source's boundary with the largest end. Throws `store-*`. */
 export async function boundaryKeys(store: Store, root: string): Promise<Map<string, { key: string; end: number }>> {
   const found = new Map<string, { key: string; end: number }>()
@@ -23,13 +26,14 @@ export async function boundaryKeys(store: Store, root: string): Promise<Map<stri
 
 /** A source's boundary, or null where nothing of it has expired. Throws `store-*`, `archive-newer`. */
 export async function boundaryOf(store: Store, root: string, source: string): Promise<Boundary | null> {
-  const last = (await store.list(boundaryPrefix(root, source))).objects.at(-1)
-  if (!last) return null
-  const object = await store.get(last.key)
-  if (object) return readBoundary(object.body, last.key)
-  throw new GleanerError('store-damaged', {
-    operation: 'read',
-    subject: last.key,
-    message: 'it was listed and is missing',
-  })
+  for (let attempt = 1; ; attempt++) {
+    const key = (await store.list(boundaryPrefix(root, source))).objects.at(-1)?.key
+    if (key === undefined) return null
+    const object = await store.get(key)
+    if (object) return readBoundary(object.body, key)
+    if (attempt === attemptsMax) {
+      const message = 'it was listed and is missing'
+      throw new GleanerError('store-damaged', { operation: 'read', subject: key, message })
+    }
+  }
 }

@@ -7,6 +7,7 @@
 
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 import { parseSourceId } from '../core/identity.ts'
+import type { Store } from '../ports/store.ts'
 import type { RootContext } from './context.ts'
 import type { Worker } from './work.ts'
 
@@ -34,10 +35,8 @@ interface Catalog {
 export async function loadCatalog(context: RootContext, worker: Worker): Promise<void> {
   const { root, derived, clock, telemetry } = context
   try {
-    const object = await derived.get(catalogKey(root.name))
-    if (!object) return
-    const catalog = JSON.parse(zstdDecompressSync(object.body, { maxOutputLength: bytesMax }).toString()) as Catalog
-    if (catalog.v !== 1 || catalog.root !== root.name) return
+    const catalog = await readCatalog(derived, root.name)
+    if (!catalog) return
     const sinceMs = (await context.store.nowMs()) - catalog.atMs
     const nowMs = clock.monotonicMs()
     for (const [path, size, mtimeNs, ino, unchangedMs, source, proven] of catalog.files) {
@@ -59,12 +58,21 @@ export async function loadCatalog(context: RootContext, worker: Worker): Promise
   }
 }
 
+/** The catalog, or null where there is none that is known here. Throws `store-*`, and what decoding throws. */
+export async function readCatalog(derived: Store, root: string): Promise<Catalog | null> {
+  const object = await derived.get(catalogKey(root))
+  if (!object) return null
+  const catalog = JSON.parse(zstdDecompressSync(object.body, { maxOutputLength: bytesMax }).toString()) as Catalog
+  return catalog.v === 1 && catalog.root === root ? catalog : null
+}
+
 export async function saveCatalog(context: RootContext, worker: Worker): Promise<void> {
   const { root, derived, clock } = context
   const nowMs = clock.monotonicMs()
   const files: Row[] = []
-  for (const { path, stat, unchangedSinceMs, source } of worker.entries.all()) {
-    if (!stat) continue
+  for (const { path, stat, missed, unchangedSinceMs, source } of worker.entries.all()) {
+    // What this pass did not list is not known to be there.
+    if (!stat || missed > 0) continue
     const unchangedMs = Math.floor(nowMs - unchangedSinceMs)
     const proven = source === null ? 0 : worker.prover.provenTo(source)
     files.push([path, stat.size, String(stat.mtimeNs), String(stat.ino), unchangedMs, source ?? '', proven])

@@ -14,6 +14,7 @@ import { parseSegmentKey, segmentBytesMax, segmentPrefix } from '../core/segment
 import type { Epoch, Feed } from '../ports/feed.ts'
 import type { Listed } from '../ports/store.ts'
 import { isGleanerError } from '../errors.ts'
+import { boundaryKeys } from './boundaries.ts'
 import { saveCatalog } from './catalog.ts'
 import type { RootContext, RootSettings } from './context.ts'
 import type { Entry } from './entries.ts'
@@ -166,6 +167,9 @@ async function proveRest(context: RootContext, worker: Worker): Promise<void> {
       const { path, archived } = held.get(source) as Entry
       if (prover.provenTo(source) >= archived || prover.isProving(source)) continue
       const listed = await ledger.segmentsFrom(source, prover.provenTo(source))
+      const isFront = parseSegmentKey(listed[0]?.key ?? '')?.start === prover.provenTo(source)
+      // Only what was proven, or can be no more, has expired.
+      if (!isFront) prover.learn(source, await ledger.expiredTo(source))
       for (const { key, storedAtMs } of listed.slice(0, provenPerPassMax)) {
         prover.add(path, [await ledger.header(key, storedAtMs)], { atOnce: false })
       }
@@ -175,11 +179,11 @@ async function proveRest(context: RootContext, worker: Worker): Promise<void> {
 
 export interface Reach {
   last: Listed
-  /** The last one that was stored by the time asked for. */
+  /** The last one that was stored by the time asked for; what has expired was. A boundary's key stands for its last segment. */
   stored: Listed | null
 }
 
-/** How far the archive of each source reaches, by one listing of the root's segments. */
+/** How far the archive of each source reaches, by one listing of the root's segments and one of its boundaries. */
 export async function reachOf(context: Pick<RootContext, 'root' | 'store'>, byMs: number): Promise<Map<string, Reach>> {
   const sources = new Map<string, Reach>()
   const prefix = segmentPrefix(context.root.name)
@@ -195,8 +199,15 @@ export async function reachOf(context: Pick<RootContext, 'root' | 'store'>, byMs
       sources.set(source, { last: listed, stored })
     }
     after = objects.at(-1)?.key
-    if (!more || after === undefined) return sources
+    if (!more || after === undefined) break
   }
+  // After the segments: a boundary is there before the first of its segments goes.
+  for (const [source, { key }] of await boundaryKeys(context.store, context.root.name)) {
+    const boundary: Listed = { key, size: 0, storedAtMs: 0 }
+    const reach = sources.get(source)
+    if (!reach?.stored) sources.set(source, { last: reach?.last ?? boundary, stored: boundary })
+  }
+  return sources
 }
 
 async function sweep(

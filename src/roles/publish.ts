@@ -11,11 +11,15 @@
  *  4. What lies beyond the head comes from a look's bytes, and leaves its digest beside the position until 3. So does a record that begins
  *     before the head and ends beyond it.
  *
- * A source without a position counts as published up to the last record's end in the segments stored by the epoch's floor, else 0.
+ * A source without a position counts as published up to the last record's end in the segments stored by the epoch's floor, else to its
+ * boundary's end, else 0. A position that a Redis which lost writes gave back may lie before the boundary: what has expired is passed over,
+ * and told.
  */
 
 import { LruMap } from '../core/lru.ts'
 import type { Position } from '../core/position.ts'
+import { parseSegmentKey } from '../core/segment.ts'
+import { isGleanerError } from '../errors.ts'
 import { decodePosition, encodePosition, publishedAhead } from '../core/position.ts'
 import type { Entry } from '../formats/entry.ts'
 import { recordEntry } from '../formats/entry.ts'
@@ -90,7 +94,9 @@ export function openPublisher(
         return null
       }
       const before = await effective(context.root, ledger, { source: job.source, epoch, text: expected })
-      const step = await nextStep(context, ledger, { job, before, parseContextOf })
+      const step = await nextStep(context, ledger, { job, before, parseContextOf }).catch((error: unknown) =>
+        passOver(context, ledger, { job, before, error }),
+      )
       if (step === null || ++batches > batchesMax) return before
       const outcome = await compareAndSet(context, { ...parts, texts }, { source: job.source, epoch, expected, step })
       if (outcome === 'stale') epoch = await epochs.current()
@@ -206,6 +212,25 @@ async function nextStep(
   return changed ? start : null
 }
 
+/** Where what lies between position and head has expired: the step to the boundary's end. Any other error is thrown. */
+async function passOver(
+  context: RootContext,
+  ledger: Ledger,
+  { job, before, error }: { job: PublishJob; before: Position; error: unknown },
+): Promise<Step> {
+  if (!isGleanerError(error, 'expired')) throw error
+  const end = await ledger.expiredTo(job.source)
+  const { root, telemetry } = context
+  telemetry.notice('what was not published yet has expired; it is passed over', {
+    root: root.name,
+    source: job.source,
+    from: before.published,
+    to: end,
+  })
+  const next = { published: end, announced: Math.max(before.announced, end), ahead: null }
+  return { next, entries: [], announcements: [], framed: [] }
+}
+
 /** Segments that end beyond what is announced. */
 async function announcementsOf(
   ledger: Ledger,
@@ -213,6 +238,7 @@ async function announcementsOf(
   before: Position,
 ): Promise<{ announced: number; announcements: Record<string, string>[] }> {
   if (job.head.end <= before.announced) return { announced: before.announced, announcements: [] }
+  if (job.head.expired) return { announced: job.head.end, announcements: [] }
   const marks: Mark[] = []
   if (job.head.start === before.announced) marks.push(job.head)
   else {
@@ -243,8 +269,11 @@ function entryOf({ root }: RootContext, job: PublishJob & { parse: ParseContext 
 async function endStoredBy(ledger: Ledger, source: string, floorMs: number): Promise<number> {
   const known = ledger.known(source)
   if (known?.start === 0 && known.storedAtMs > floorMs + clearlyMs) return 0
-  const stored = (await ledger.segmentsFrom(source, 0)).filter((listed) => listed.storedAtMs <= floorMs).at(-1)
-  return stored ? (await ledger.header(stored.key, stored.storedAtMs)).end : 0
+  const segments = await ledger.segmentsFrom(source, 0)
+  const stored = segments.filter((listed) => listed.storedAtMs <= floorMs).at(-1)
+  if (stored) return (await ledger.header(stored.key, stored.storedAtMs)).end
+  const begins = parseSegmentKey(segments[0]?.key ?? '')?.start === 0
+  return begins ? 0 : ledger.expiredTo(source)
 }
 
 function tell(context: RootContext, source: string, step: Step): void {

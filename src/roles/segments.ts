@@ -6,6 +6,8 @@
  *     exists, equal bytes         another worker was first: the head moves to the end of its segment
  *     exists, different, start 0  two files begin alike: this one is the next candidate, resolve again
  *     exists, different, later    the segment stands: resolve again from a fresh look
+ *
+ * A head that the store has not named lately is asked for first: what follows it may have expired, and then its key is free again.
  */
 
 import { beginningBytes, firstRecordBytes } from '../core/identity.ts'
@@ -86,6 +88,8 @@ export async function archiveFile(
     const more = body.end < Math.min(request.end, read.look.stat.size) && body.tail !== 'incomplete'
     reading = more && count < request.segmentsMax ? readSegment(context, request, after) : null
     reading?.catch(() => undefined)
+    if (archived.head !== null && !(await parts.ledger.isCurrent(archived.head)))
+      return { ...archived, outcome: 'unsteady' }
     const stored = await store(context, parts, { header, body, path: request.path, fresh: request.fresh })
     if (stored.outcome === 'conflict') return { ...archived, outcome: 'conflict' }
     archived.head = stored.mark

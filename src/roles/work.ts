@@ -27,7 +27,7 @@ import { openFit } from './fit.ts'
 import type { Journal } from './journal.ts'
 import { openJournal } from './journal.ts'
 import type { Ledger } from './ledger.ts'
-import { openLedger } from './ledger.ts'
+import { headTrustedMs, openLedger } from './ledger.ts'
 import type { PathQueue } from './path-queue.ts'
 import { openPathQueue } from './path-queue.ts'
 import type { Prover } from './prove.ts'
@@ -97,7 +97,8 @@ interface Working {
   state: { remote: boolean; draining: boolean }
 }
 
-export function openWorker(context: RootContext, shared: { inFlight: Throttle }): Worker {
+/** `headTrustedMs`: how long a head may be built on without asking the store; only simulated time is shorter. */
+export function openWorker(context: RootContext, shared: { inFlight: Throttle; headTrustedMs?: number }): Worker {
   const { root, telemetry } = context
   const working = openWorking(context, shared)
   const { parts, prover, epochs, queue, state } = working
@@ -142,11 +143,12 @@ export function openWorker(context: RootContext, shared: { inFlight: Throttle })
   }
 }
 
-function openWorking(context: RootContext, { inFlight }: { inFlight: Throttle }): Working {
+function openWorking(context: RootContext, shared: { inFlight: Throttle; headTrustedMs?: number }): Working {
+  const { inFlight } = shared
   const { root, clock, store, feed } = context
   const state = { remote: root.remote ?? true, draining: false }
   const entries = openEntries((path) => familyOf(path, root.family))
-  const ledger = openLedger(store, root.name)
+  const ledger = openLedger(store, root.name, { clock, headTrustedMs: shared.headTrustedMs ?? headTrustedMs })
   const journal = openJournal(context)
   const epochs = feed ? openEpochKeeper(context, feed) : null
   const publisher = feed && epochs ? openPublisher(context, { feed, ledger, epochs }) : null

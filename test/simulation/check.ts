@@ -7,12 +7,15 @@
  *  - nothing is published twice in one Redis history, nor what its floor counts as published; `seq` has no gap
  *  - everything archived is published, as it was written, or a revision entry says what stands
  *  - without lasting lies there is nothing to revise
+ *  - all of this counts what has expired; of that, each source's boundary says what there was, and the store holds nothing of it any more
  */
 
 import type { MemoryFeed } from '../../src/adapters/memory-feed.ts'
+import type { Boundary } from '../../src/core/boundary.ts'
+import { boundaryPrefix, readBoundary } from '../../src/core/boundary.ts'
 import { chainOf } from '../../src/core/chain.ts'
 import { sha256 } from '../../src/core/hash.ts'
-import { framesOf, parseSegmentKey, readHeader } from '../../src/core/segment.ts'
+import { framesOf, parseSegmentKey, readHeader, segmentKey } from '../../src/core/segment.ts'
 import type { Store } from '../../src/ports/store.ts'
 import { listAll } from '../../src/roles/ledger.ts'
 import type { Node, Shared } from './node.ts'
@@ -43,17 +46,18 @@ export async function check(parts: Parts): Promise<{ problems: string[]; archive
   const sources = await readArchive(parts, problems)
   checkSources(parts, sources, problems)
   checkWritten(parts, sources, problems)
+  await checkBoundaries(parts, problems)
   const published = parts.feed ? await checkFeed(parts, { feed: parts.feed, sources, problems }) : 0
   const archived = sources.reduce((sum, source) => sum + source.bytes.length, 0)
   return { problems, archived, published }
 }
 
-async function readArchive({ store, world }: Parts, problems: string[]): Promise<Source[]> {
+async function readArchive(parts: Parts, problems: string[]): Promise<Source[]> {
+  const { world } = parts
   const sources = new Map<string, Source & { chain: string; parts: Map<number, Buffer> }>()
-  for (const { key, storedAtMs } of await listAll(store, 'evidence/segments/r/')) {
+  for (const { key, body, storedAtMs } of await everything(parts, 'evidence/segments/r/')) {
     const place = parseSegmentKey(key)
-    const object = await store.get(key)
-    if (!place || !object) continue
+    if (!place) continue
     const source = sources.get(place.source) ?? {
       id: place.source,
       bytes: Buffer.alloc(0),
@@ -64,8 +68,8 @@ async function readArchive({ store, world }: Parts, problems: string[]): Promise
       parts: new Map<number, Buffer>(),
     }
     sources.set(place.source, source)
-    const header = readHeader(object.body, key)
-    const raw = Buffer.concat([...framesOf(object.body, key)].map((frame) => frame.bytes))
+    const header = readHeader(body, key)
+    const raw = Buffer.concat([...framesOf(body, key)].map((frame) => frame.bytes))
     if (!header || header.start !== source.bytes.length)
       problems.push(`${key}: starts at ${header?.start}, the source ends at ${source.bytes.length}`)
     else if (sha256(raw) !== header.sha256) problems.push(`${key}: sha256`)
@@ -76,14 +80,13 @@ async function readArchive({ store, world }: Parts, problems: string[]): Promise
     source.chain = header?.chain ?? ''
   }
   const revisions: { id: string; start: number; raw: Buffer }[] = []
-  for (const { key } of await listAll(store, 'evidence/revisions/r/')) {
+  for (const { key, body } of await everything(parts, 'evidence/revisions/r/')) {
     const [, , , id, name] = key.split('/')
-    const object = await store.get(key)
-    if (!object || !id || !name) continue
+    if (!id || !name) continue
     revisions.push({
       id,
       start: Number(name.slice(0, 16)),
-      raw: Buffer.concat([...framesOf(object.body, key)].map((frame) => frame.bytes)),
+      raw: Buffer.concat([...framesOf(body, key)].map((frame) => frame.bytes)),
     })
   }
   for (const source of sources.values()) {
@@ -101,6 +104,49 @@ async function readArchive({ store, world }: Parts, problems: string[]): Promise
     if (!source.stream) source.revised = source.bytes
   }
   return [...sources.values()]
+}
+
+/** Objects as if nothing had expired. */
+async function everything(
+  { store, shared }: Parts,
+  prefix: string,
+): Promise<{ key: string; body: Buffer; storedAtMs: number }[]> {
+  const gone = [...shared.expired].flatMap(([key, object]) => (key.startsWith(prefix) ? [{ key, ...object }] : []))
+  const there = await Promise.all(
+    (await listAll(store, prefix)).map(async ({ key, storedAtMs }) => {
+      const { body } = (await store.get(key)) as { body: Buffer }
+      return { key, body, storedAtMs }
+    }),
+  )
+  return [...gone, ...there].sort((a, b) => (a.key < b.key ? -1 : 1))
+}
+
+async function checkBoundaries({ store, shared, scenario }: Parts, problems: string[]): Promise<void> {
+  const there = new Set((await listAll(store, 'evidence/segments/r/')).map(({ key }) => key))
+  const boundaries = new Map<string, Boundary>()
+  for (const { key } of await listAll(store, boundaryPrefix('r'))) {
+    const { body } = (await store.get(key)) as { body: Buffer }
+    const boundary = readBoundary(body, key)
+    boundaries.set(boundary.source, boundary)
+  }
+  const told = new Set<string>()
+  for (const { source, segments, beginning, end } of boundaries.values()) {
+    if (sha256(Buffer.from(beginning.bytes, 'base64')) !== beginning.sha256)
+      problems.push(`${source}: the boundary's beginning`)
+    if (segments.at(-1)?.end !== end) problems.push(`${source}: the boundary ends at ${end}, its segments do not`)
+    for (const { start, sha256: hash, witness } of segments) {
+      const key = segmentKey('r', source, start)
+      const object = shared.expired.get(key)
+      const header = object && readHeader(object.body, key)
+      if (header?.sha256 !== hash || header.witness.sha256 !== witness.sha256)
+        problems.push(`${key}: its boundary says otherwise`)
+      if (there.has(key)) problems.push(`${key} is still there`)
+      told.add(key)
+    }
+  }
+  for (const key of shared.expired.keys())
+    if (parseSegmentKey(key) && !told.has(key)) problems.push(`${key} is gone, and no boundary says so`)
+  if (!scenario.expires && boundaries.size > 0) problems.push('nothing was to expire')
 }
 
 function isPrefix(part: Buffer, whole: Buffer): boolean {

@@ -62,6 +62,12 @@ const mutations: Record<string, Mutation> = {
     replace:
       'if (ahead === null || head !== -1) return { position: head < before.published ? before : { ...before, ahead: null }, entries: [] }',
   },
+  'ignore-boundary': {
+    scenario: { expires: true },
+    file: 'roles/ledger-segments.ts',
+    find: 'const last = mark ?? (await lastExpired(known, source))',
+    replace: 'const last = mark ?? (source === "" ? await lastExpired(known, source) : null)',
+  },
 }
 
 export const mutationNames = Object.keys(mutations)

@@ -27,6 +27,8 @@ export interface Shared {
   random: Random
   world: World
   store: Store
+  /** What expired, by key: the archive was this and what the store holds. */
+  expired: ReadonlyMap<string, { body: Buffer; storedAtMs: number }>
   feed: Feed | null
   signals: Signals | null
   storeTrouble: Trouble
@@ -50,6 +52,8 @@ export interface Node {
 }
 
 export const everyMs = 2000
+/** The product's half an hour. */
+const headTrustedMs = 2000
 
 export function startNode(shared: Shared, id: number, lies: Lies): Node {
   const { scheduler, random } = shared
@@ -72,7 +76,7 @@ export function startNode(shared: Shared, id: number, lies: Lies): Node {
     telemetry: telemetryOf(shared, id),
     random: () => random.hex(16),
   }
-  const worker = openWorker(context, { inFlight: openThrottle(1 << 20) })
+  const worker = openWorker(context, { inFlight: openThrottle(1 << 20), headTrustedMs })
   const reconciler = openReconciler(context, worker)
   const stop = new AbortController()
   const fail = (error: unknown): void => {
@@ -107,7 +111,7 @@ async function passForEver(
   }
 }
 
-function settings({ since }: Shared): RootSettings {
+export function settings({ since }: Shared): RootSettings {
   return {
     name: 'r',
     format: lines,

@@ -6,6 +6,7 @@ import { openMemoryFeed } from '../../src/adapters/memory-feed.ts'
 import { openMemorySignals } from '../../src/adapters/memory-signals.ts'
 import { openMemoryStore } from '../../src/adapters/memory-store.ts'
 import { check } from './check.ts'
+import { finishExpiring, keepExpired, startExpiring } from './expirer.ts'
 import type { Node, Shared } from './node.ts'
 import { startNode } from './node.ts'
 import type { Random } from './random.ts'
@@ -34,6 +35,7 @@ export interface Scenario {
   torn: number
   rotations: boolean
   deletes: boolean
+  expires: boolean
 }
 
 export interface Outcome {
@@ -58,13 +60,15 @@ export async function simulate(
   const scheduler = openScheduler(random)
   const clock = scheduler.clock(() => true)
   const world = openWorld(random, () => scheduler.nowMs)
-  const store = openMemoryStore('sim://archive', () => epochMs + scheduler.nowMs)
+  const kept = keepExpired(openMemoryStore('sim://archive', () => epochMs + scheduler.nowMs))
+  const { store } = kept
   const feed = scenario.redis ? openMemoryFeed({ clock }) : null
   const shared: Shared = {
     scheduler,
     random,
     world,
     store,
+    expired: kept.expired,
     feed,
     signals: scenario.redis ? openMemorySignals({ clock }) : null,
     storeTrouble: { rate: scenario.storeFaults, away: false },
@@ -82,11 +86,13 @@ export async function simulate(
   const writer = openWriter({ world, random, scheduler }, scenario)
   const written = writer.run(scenario.troubleMs)
   makeTrouble(shared, { nodes, scenario, lies, feed })
+  if (scenario.expires) startExpiring(shared, scenario.troubleMs)
   await scheduler.runWhile(written, scenario.troubleMs + 60_000)
   const quietFrom = scheduler.nowMs
   shared.storeTrouble.rate = shared.redisTrouble.rate = 0
   shared.storeTrouble.away = shared.redisTrouble.away = false
   for (const one of lies) Object.assign(one, { fresh: 0, errors: 0 })
+  if (scenario.expires) finishExpiring(shared, quietMs)
   await scheduler.runUntil(quietFrom + quietMs)
   const found = await check({ world, store, feed, nodes, scenario, shared })
   for (const node of trace ? nodes : []) {
@@ -99,6 +105,7 @@ export async function simulate(
   const problems = [
     ...shared.unexpected.map((error) => `unexpected: ${String((error as Error)?.stack ?? error)}`),
     ...found.problems,
+    ...kept.again.map((key) => `${key} had expired, and was collected again`),
   ]
   return { seed, scenario, problems, events: scheduler.fired, archived: found.archived, published: found.published }
 }
@@ -126,6 +133,7 @@ function drawScenario(random: Random): Scenario {
     torn: random.pick([0, 0.2, 0.6]),
     rotations: random.chance(0.8),
     deletes: random.chance(0.3) && storeFaults <= 0.1,
+    expires: random.chance(0.5),
   }
 }
 

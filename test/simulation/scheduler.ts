@@ -75,7 +75,7 @@ export function openScheduler(random: Random): Scheduler {
     },
     clock: (isAlive) => ({
       monotonicMs: () => nowMs,
-      wallMs: () => epochMs + nowMs,
+      wallMs: () => Math.floor(epochMs + nowMs),
       delay: (ms, signal) =>
         new Promise((resolve) => {
           if (signal?.aborted) return resolve()

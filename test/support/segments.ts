@@ -15,6 +15,8 @@ export interface SegmentFacts {
   previousChain?: string
   path?: string
   family?: string
+  /** The last record's time of each segment. */
+  times?: string[]
 }
 
 /** The header of a segment that holds `raw`. */
@@ -76,7 +78,8 @@ export async function archiveSource(store: Store, segments: string[], facts: Seg
   let previousChain = facts.source ?? 's-0'
   for (const text of segments) {
     const raw = Buffer.from(text, 'latin1')
-    const { object, header } = segmentObject([raw], { ...facts, before, previousChain })
+    const lastTime = facts.times?.[keys.length] ?? null
+    const { object, header } = segmentObject([raw], { ...facts, before, previousChain, header: { lastTime } })
     const key = segmentKey(header.root, header.source, header.start)
     await store.create(key, object)
     keys.push(key)
