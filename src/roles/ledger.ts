@@ -283,17 +283,26 @@ export async function listAll(store: Store, prefix: string, after?: string): Pro
   }
 }
 
-/** One range read for a header of usual length, a second for a long one. */
-async function fetchHeader(store: Store, key: string): Promise<SegmentHeader> {
+/**
+ * The header of a segment or revision; null where there is no such object. One range read for a header of usual length, a second for a long
+ * one. Throws `store-damaged`, `archive-newer`.
+ */
+export async function headerAt(store: Store, key: string): Promise<SegmentHeader | null> {
   let bytes = headerGuessBytes
   for (let attempt = 0; attempt < 2; attempt++) {
     const object = await store.get(key, { start: 0, end: bytes })
-    if (!object) break
+    if (!object) return null
     const header = readHeader(object.body, key)
     if (header) return header
     bytes = headerBytesNeeded(object.body, key) ?? bytes
   }
-  throw new GleanerError('store-damaged', { operation: 'read', subject: key, message: 'it is missing or cut short' })
+  throw new GleanerError('store-damaged', { operation: 'read', subject: key, message: 'it is cut short' })
+}
+
+async function fetchHeader(store: Store, key: string): Promise<SegmentHeader> {
+  const header = await headerAt(store, key)
+  if (header) return header
+  throw new GleanerError('store-damaged', { operation: 'read', subject: key, message: 'it is missing' })
 }
 
 async function fetchWhole(known: Known, key: string): Promise<StoredObject> {
