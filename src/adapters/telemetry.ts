@@ -34,6 +34,8 @@ const troublesMax = 1000
 export function openTelemetry({ log, node, version, monotonicMs }: TelemetryOptions): OpenTelemetry {
   const registry = new Registry()
   const metrics = define(registry)
+  // Without a digest there is nothing to be late.
+  metrics.digestLast.remove()
   metrics.buildInfo.set({ version, node, runtime: process.version }, 1)
   const typeLabel = boundedTypes()
   const speak = oncePerMinute(monotonicMs ?? (() => performance.now()))

@@ -90,13 +90,13 @@ def check_source(root, source):
 def check_item(item, kind):
     """What a digest says of an object, against the object; or against the boundary of its source, where it expired."""
     key = item['key']
-    if not re.fullmatch(r'evidence(/[^/.][^/]*)+', key): return wrong(key, 'no key')
+    if not re.fullmatch(r'evidence(/[^/.][^/]*)+', key): raise ValueError(f'{key!r} is no key')
     root, source = key.split('/')[2:4]
     if os.path.exists(path_of(key)):
         if kind in ('anomalies', 'expired'): return same(key, 'sha256 in its digest', item['sha256'], sha256(open(path_of(key), 'rb').read()))
         header = header_of(key)
-        for name in item if header else ():
-            if name != 'key': same(key, f'{name} in its digest', item[name], header.get(name))
+        for name in ('family', 'path', 'start', 'end', 'lines', 'firstTime', 'lastTime', 'sha256', 'chain') if header else ():
+            if name in item: same(key, f'{name} in its digest', item[name], header.get(name))
         return
     boundary = boundary_of(root, source) if kind != 'anomalies' else None
     if not boundary or boundary['end'] < item['end']: wrong(key, 'missing; a digest names it')

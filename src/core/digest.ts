@@ -23,6 +23,9 @@ export const digestNamespace = 'gleaner-digest'
 export const digestPrefix = 'evidence/digests/'
 export const digestItemsMax = 10_000
 
+/** As a store takes it. */
+const plainName = /^[\x21-\x2d\x30-\x7e][\x21-\x2e\x30-\x7e]{0,254}$/
+
 export interface DigestSegment {
   key: string
   family: string
@@ -89,8 +92,9 @@ export function parseDigestKey(key: string): { n: number; kind: 'json' | 'sig' }
   return match ? { n: Number(match[1]), kind: match[2] as 'json' | 'sig' } : null
 }
 
-/** What kind of object a digest takes this key for; null: it stands in none. */
+/** What kind of object a digest takes this key for; null: it stands in none, or no store could hold it. Keys may come from outside. */
 export function digestKind(key: string): keyof DigestItems | null {
+  if (key.length > 900 || !key.split('/').every((name) => plainName.test(name))) return null
   if (parseSegmentKey(key)) return 'segments'
   if (parseRevisionKey(key)) return 'revisions'
   if (parseBoundaryKey(key)) return 'expired'
@@ -137,12 +141,15 @@ export function readDigest(bytes: Buffer, key: string): ReadDigest {
     throw new GleanerError('archive-newer', { operation: 'read', subject: key, message })
   }
   const lists = [digest.segments, digest.heads, digest.proven, digest.revisions, digest.anomalies, digest.expired]
+  const isOfKind = (kind: keyof DigestItems): boolean =>
+    digest[kind].every(({ key }) => typeof key === 'string' && digestKind(key) === kind)
   const isWhole =
     Number.isSafeInteger(digest.n) &&
     typeof digest.to === 'string' &&
     typeof digest.listed === 'object' &&
     digest.listed !== null &&
-    lists.every((list) => Array.isArray(list) && list.every((item) => item !== null && typeof item === 'object'))
+    lists.every((list) => Array.isArray(list) && list.every((item) => item !== null && typeof item === 'object')) &&
+    (['segments', 'revisions', 'anomalies', 'expired'] as const).every(isOfKind)
   if (!isWhole) throw damaged('it lacks fields')
   return { digest, bytes, sha256: sha256(bytes) }
 }

@@ -234,6 +234,17 @@ const damages: [string, (copy: Copy) => void, string][] = [
     digestKey(3),
   ],
   [
+    'a digest that names no object of the archive, signed by the key',
+    ({ forge }) =>
+      forge(3, (digest) => ({ ...digest, anomalies: [{ key: 'evidence/journal/../../../x.json', sha256: 'x' }] }), key),
+    digestKey(3),
+  ],
+  [
+    'a digest with items that are none, signed by the key',
+    ({ forge }) => forge(3, (digest) => ({ ...digest, segments: [{} as Digest['segments'][number]] }), key),
+    digestKey(3),
+  ],
+  [
     'a digest whose head is not that of its segments, signed by the key',
     ({ forge }) =>
       forge(3, (digest) => ({ ...digest, heads: [{ source: 's-0', path: 'acct', end: 4, chain: 'x' }] }), key),
