@@ -61,9 +61,9 @@ export function openTelemetry({ log, node, version, monotonicMs }: TelemetryOpti
         log.error({ root, kind, subject, detail, ...repeated }, 'anomaly'),
       )
     },
-    digest: ({ n, toMs }) => {
+    digest: ({ n, toMs, sha256 }) => {
       metrics.digestLast.set(toMs / 1000)
-      log.debug({ n }, 'digest')
+      log.info({ n, sha256 }, 'digest')
     },
     openAnomalies: setsOpen(metrics.anomaliesOpen),
     notice: (message, more) => log.info(facts(more), message),

@@ -89,6 +89,7 @@ export function openDigester(parts: DigestParts): Digester {
     async turn({ force } = { force: false }) {
       const { store, news, telemetry } = parts
       const made: Made[] = []
+      const before = state.last?.n
       let last = await catchUp(parts, state)
       await hear(parts, state)
       await signMissing(parts, last)
@@ -102,7 +103,8 @@ export function openDigester(parts: DigestParts): Digester {
         if (one) made.push(one)
         last = await catchUp(parts, state)
       }
-      if (last.read) telemetry.digest({ n: last.n, toMs: Date.parse(last.read.digest.to) })
+      if (last.read && last.n !== before)
+        telemetry.digest({ n: last.n, toMs: Date.parse(last.read.digest.to), sha256: last.read.sha256 })
       return { made, againMs: dueInMs(parts, last, Math.floor(await store.nowMs())) }
     },
   }

@@ -34,7 +34,7 @@ test('every fact reaches its metric', async (t) => {
   telemetry.waiting('a', { unarchivedBytes: 7, oldestUnarchivedAgeMs: 2000, oldestUnprovenAgeMs: 3000 })
   telemetry.anomaly('a', { kind: 'truncated', subject: 'x', detail: 'd' })
   telemetry.openAnomalies({ truncated: 2 })
-  telemetry.digest({ n: 3, toMs: 1_772_323_200_000 })
+  telemetry.digest({ n: 3, toMs: 1_772_323_200_000, sha256: 'ab' })
   telemetry.storeRequest('create', 'created', 20)
   telemetry.metadataCalls('a', 11)
   const text = await telemetry.metrics()

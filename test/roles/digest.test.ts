@@ -31,7 +31,9 @@ test('a digest is made every hour, also when there is nothing to say, chained an
   t.like(second, { n: 2, previous: sha256(bytes), from: '2026-03-01T00:00:00Z', to: '2026-03-01T01:00:00Z' })
   const signature = (await store.get(signatureKey(1)))?.body.toString() as string
   t.like(signerOf(bytes, digestNamespace, signature), { line: process.key.publicKey.line })
-  t.deepEqual(process.seen.at(-1), { n: 2, toMs: time.nowMs })
+  const newest = sha256((await store.get(digestKey(2)))?.body as Buffer)
+  t.deepEqual(process.seen.at(-1), { n: 2, toMs: time.nowMs, sha256: newest })
+  t.is(process.seen.length, 2)
 })
 
 test('it holds what this process created and proved, with the heads', async (t) => {

@@ -20,7 +20,7 @@ export interface TestProcess extends Digester {
   store: Store
   key: SigningKey
   troubles: unknown[]
-  seen: { n: number; toMs: number }[]
+  seen: { n: number; toMs: number; sha256: string }[]
 }
 
 /** A process that makes digests hourly. `time` moves its clock and the store's. */
@@ -36,9 +36,9 @@ export function digestProcess(
   const clock: Clock = { monotonicMs: () => time.nowMs, wallMs: () => time.nowMs, delay: async () => undefined }
   const news = openDigestNews(clock)
   const troubles: unknown[] = []
-  const seen: { n: number; toMs: number }[] = []
+  const seen: { n: number; toMs: number; sha256: string }[] = []
   const telemetry = {
-    digest: (one: { n: number; toMs: number }) => seen.push(one),
+    digest: (one: { n: number; toMs: number; sha256: string }) => seen.push(one),
     trouble: (error: unknown) => troubles.push(error),
   }
   const timed: Store = { ...store, nowMs: async () => time.nowMs }
