@@ -22,6 +22,7 @@ const commands: Record<string, () => Promise<Register>> = {
   sources: async () => (await import('./commands/sources.ts')).sourcesCommand,
   cat: async () => (await import('./commands/cat.ts')).catCommand,
   verify: async () => (await import('./commands/verify.ts')).verifyCommand,
+  digest: async () => (await import('./commands/digest.ts')).digestCommand,
   decode: async () => (await import('./commands/decode.ts')).decodeCommand,
   tail: async () => (await import('./commands/tail.ts')).tailCommand,
   replay: async () => (await import('./commands/replay.ts')).replayCommand,

@@ -134,6 +134,7 @@ function streamSteps(parts: { at: At; now: () => number; waiting: Set<AbortContr
       // There are no groups here, so none has missed anything.
       return { removed: before - state.records.length - state.segments.length, unread: 0 }
     },
+    announced: async (root, after, limit) => entriesAfter(at(root).segments, after, limit),
     async read(root, after, limit) {
       const from = after === '$' ? idText(at(root).lastId) : after
       const found = entriesAfter(at(root).records, from, limit)

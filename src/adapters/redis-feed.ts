@@ -131,6 +131,15 @@ function marks(connection: Connection) {
         )
       }
     },
+    async announced(root, after, limit) {
+      const key = keyOf(root, 'segments')
+      if (!/^\d{1,20}(-\d{1,20})?$/.test(after))
+        throw new GleanerError('usage', { operation: 'read', subject: key, message: 'expected a stream id' })
+      const reply = await connection.run({ operation: 'read', subject: key }, (client) =>
+        client.callBuffer('xrange', [key, `(${after}`, '+', 'COUNT', String(limit)]),
+      )
+      return streamEntries(reply as StreamEntries)
+    },
   } satisfies Partial<Feed>
 }
 
@@ -211,10 +220,15 @@ function epochOf(key: string, [id, archive, floor, state]: (string | null)[]): E
   return { id, archive, floorMs: Number(floor), state }
 }
 
-type StreamReply = [Buffer, [Buffer, Buffer[]][]][] | null
+type StreamEntries = [Buffer, Buffer[]][]
+type StreamReply = [Buffer, StreamEntries][] | null
 
 function entriesOf(reply: StreamReply): { id: string; fields: Record<string, Buffer> }[] {
-  return (reply?.[0]?.[1] ?? []).map(([id, flat]) => {
+  return streamEntries(reply?.[0]?.[1] ?? [])
+}
+
+function streamEntries(entries: StreamEntries): { id: string; fields: Record<string, Buffer> }[] {
+  return entries.map(([id, flat]) => {
     const pairs: [string, Buffer][] = []
     for (let i = 0; i + 1 < flat.length; i += 2) pairs.push([String(flat[i]), flat[i + 1] as Buffer])
     return { id: String(id), fields: Object.fromEntries(pairs) }

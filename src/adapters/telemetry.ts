@@ -34,6 +34,8 @@ const troublesMax = 1000
 export function openTelemetry({ log, node, version, monotonicMs }: TelemetryOptions): OpenTelemetry {
   const registry = new Registry()
   const metrics = define(registry)
+  // Without a digest there is nothing to be late.
+  metrics.digestLast.remove()
   metrics.buildInfo.set({ version, node, runtime: process.version }, 1)
   const typeLabel = boundedTypes()
   const speak = oncePerMinute(monotonicMs ?? (() => performance.now()))
@@ -58,6 +60,10 @@ export function openTelemetry({ log, node, version, monotonicMs }: TelemetryOpti
       speak(`${kind} ${root} ${subject}`, (repeated) =>
         log.error({ root, kind, subject, detail, ...repeated }, 'anomaly'),
       )
+    },
+    digest: ({ n, toMs, sha256 }) => {
+      metrics.digestLast.set(toMs / 1000)
+      log.info({ n, sha256 }, 'digest')
     },
     openAnomalies: setsOpen(metrics.anomaliesOpen),
     notice: (message, more) => log.info(facts(more), message),
@@ -136,6 +142,9 @@ function define(registry: Registry) {
     changes: new Counter(base('changes_total', 'Changes, by which path saw them first.', ['root', 'seen_by'])),
     anomalies: new Counter(base('anomalies_total', 'Anomalies found.', ['root', 'kind'])),
     anomaliesOpen: new Gauge(base('anomalies_open', 'Anomalies that nobody has acknowledged.', ['kind'])),
+    digestLast: new Gauge(
+      base('digest_last_timestamp_seconds', 'Up to when the newest digest covers the archive.', []),
+    ),
     storeRequests: new Counter(base('store_requests_total', 'Requests to the object store.', ['op', 'outcome'])),
     storeSeconds: new Histogram({ ...base('store_request_duration_seconds', 'How long they take.', ['op']), buckets }),
     metadataCalls: new Counter(base('metadata_calls_total', 'Calls that list or look at files.', root)),

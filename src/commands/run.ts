@@ -2,6 +2,7 @@
  * `gleaner run`: the roles of every root in this process, until SIGTERM or SIGINT.
  *
  *   start     serve (so that probes get an answer at once) ─ probe the store, again until it answers ─ freeze the rules ─ roots
+ *   digests   made beside the roots by every process that archives, where `sign` names a key
  *   SIGHUP    read the configuration again; roots that changed are started anew, others go on. A bad file changes nothing
  *   SIGTERM   stop listening and passing, drain for at most 8 s, close, exit 0. A second signal exits at once with 130
  */
@@ -12,6 +13,9 @@ import type { Config, Role, RootConfig } from '../config/model.ts'
 import { GleanerError, isGleanerError, messageOf } from '../errors.ts'
 import { archiveReady } from '../roles/archive-ready.ts'
 import type { RootContext } from '../roles/context.ts'
+import { digestForEver } from '../roles/digest.ts'
+import type { DigestNews } from '../roles/digest-news.ts'
+import { noticingStore, openDigestNews } from '../roles/digest-news.ts'
 import { anomaliesOf } from '../roles/journal.ts'
 import { freezeRules } from '../roles/rules.ts'
 import type { RunningRoot } from '../roles/run.ts'
@@ -22,8 +26,10 @@ import { wantedRules } from '../roles/settings.ts'
 import { openThrottle } from '../roles/throttle.ts'
 import type { Throttle } from '../roles/throttle.ts'
 import type { App, Log } from './app.ts'
+import { signingKeyOf } from './digest.ts'
 
 const drainMsMax = 8000
+const digestEndMs = 2000
 const anomaliesEveryMs = 10 * 60_000
 
 export function runCommand(program: Command, app: App): void {
@@ -56,6 +62,8 @@ interface Collector {
   running: Map<string, Running>
   /** One bound for all roots. */
   inFlight: Throttle
+  /** Null: no digests are made here. */
+  news: DigestNews | null
 }
 
 async function run(app: App): Promise<void> {
@@ -71,7 +79,9 @@ async function run(app: App): Promise<void> {
     log,
     running: new Map(),
     inFlight: openThrottle(config.limits.storeBytesInFlight),
+    news: makesDigests(config) ? openDigestNews(app.clock) : null,
   }
+  let digests = Promise.resolve()
   try {
     log.info(
       { roots: config.roots.map(({ name }) => name), roles: config.roles, archive: config.archive.url },
@@ -84,10 +94,13 @@ async function run(app: App): Promise<void> {
       log.info({}, 'running')
       void stayAlive(app, stopping.signal)
       void countAnomalies(app, stopping.signal)
+      digests = makeDigests(collector, config, stopping.signal)
       await serveSignals(collector, signals, stopping.signal)
     }
   } finally {
     await stopAll(collector)
+    // One that is being made is made to its end, if that is soon; otherwise the next process makes it.
+    await Promise.race([digests, app.clock.delay(digestEndMs)])
     await serving?.close()
     signals.close()
     log.info({}, 'stopped')
@@ -123,6 +136,25 @@ async function countAnomalies(app: App, signal: AbortSignal): Promise<void> {
     }
     await app.clock.delay(anomaliesEveryMs, signal)
   }
+}
+
+/** Every process that archives makes digests: none must be up for another's sake. */
+function makesDigests({ sign, roles }: Config): boolean {
+  return sign !== null && roles.some((role) => role !== 'serve')
+}
+
+async function makeDigests({ app, news, running }: Collector, config: Config, signal: AbortSignal): Promise<void> {
+  const key = signingKeyOf(config)
+  if (news === null || key === null || config.sign === null) return
+  const [store, feed, telemetry] = await Promise.all([app.store(), app.feed(), app.telemetry()])
+  // Nobody tells of what a process created that is gone.
+  news.missed = feed === null
+  const { everyMs } = config.sign
+  const roots = (): string[] => [...running.keys()]
+  await digestForEver(
+    { store, feed, telemetry, roots, news, key, everyMs, clock: app.clock, node: config.node },
+    signal,
+  )
 }
 
 /** Signals come from the stream; without one, a process with nothing but `work` would never hear of anything. */
@@ -197,14 +229,14 @@ async function prepare({ app }: Collector, root: RootConfig): Promise<RootContex
 }
 
 async function start(
-  { app, inFlight }: Collector,
+  { app, inFlight, news }: Collector,
   context: RootContext,
   { config, root }: { config: Config; root: RootConfig },
 ): Promise<RunningRoot> {
   const has = (role: Role): boolean => config.roles.includes(role)
   const { repeat } = await app.schedule()
   return startRoot({
-    context,
+    context: news === null ? context : { ...context, store: noticingStore(context.store, news), news },
     roles: { listen: has('listen'), reconcile: has('reconcile'), work: has('work') },
     inFlight,
     openWatch: await app.openWatch(root),

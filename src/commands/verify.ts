@@ -1,10 +1,13 @@
 /**
- * `gleaner verify`: recomputes every chain from the archive's objects, and with `--files` compares every archived byte with the files that
- * still exist. Exit status 3 on any finding.
+ * `gleaner verify`: recomputes every chain from the archive's objects, checks every digest and its signature, and with `--files` compares every
+ * archived byte with the files that still exist. Exit status 3 on any finding.
  */
 
+import { readFileSync } from 'node:fs'
 import type { Command } from 'commander'
-import { isGleanerError } from '../errors.ts'
+import type { PublicKey } from '../core/ssh-key.ts'
+import { readPublicKeys } from '../core/ssh-key.ts'
+import { GleanerError, isGleanerError } from '../errors.ts'
 import type { Feed } from '../ports/feed.ts'
 import type { Store } from '../ports/store.ts'
 import type { Difference, FilesReport } from '../query/verify-files.ts'
@@ -12,6 +15,7 @@ import { verifyFiles } from '../query/verify-files.ts'
 import type { VerifyReport } from '../query/verify.ts'
 import { rootsOf, verifyArchive } from '../query/verify.ts'
 import type { App } from './app.ts'
+import { signingKeyOf } from './digest.ts'
 import { bytesText, counted, openProgress } from './output.ts'
 
 export function verifyCommand(program: Command, app: App): void {
@@ -19,14 +23,31 @@ export function verifyCommand(program: Command, app: App): void {
     .command('verify')
     .description('recompute every chain; with --files compare with the files; exit status 3 on any finding')
     .option('--root <name>', 'this root only')
+    .option(
+      '--key <file>',
+      'a public key that digests may be signed with, or an allowed_signers file; repeatable',
+      addTo,
+      [],
+    )
     .option('--files', 'compare every archived byte with the files that still exist')
-    .action((options: { root?: string; files?: boolean }) => verify(app, options))
+    .action((options: Options) => verify(app, options))
 }
 
-async function verify(app: App, { root, files }: { root?: string; files?: boolean }): Promise<void> {
+interface Options {
+  root?: string
+  files?: boolean
+  key: string[]
+}
+
+function addTo(file: string, files: string[]): string[] {
+  return [...files, file]
+}
+
+async function verify(app: App, { root, files, key }: Options): Promise<void> {
+  const keys = await trustedKeys(app, key)
   const store = await app.store()
   if (root !== undefined && !(await rootsOf(store)).includes(root)) await app.roots(root)
-  const report = await chains(app, store, root ?? null)
+  const report = await chains(app, store, { root: root ?? null, keys })
   const different: Difference[] = []
   const unread: FilesReport['unread'] = []
   if (files) {
@@ -37,18 +58,48 @@ async function verify(app: App, { root, files }: { root?: string; files?: boolea
     }
   }
   for (const { path, reason } of unread) process.stderr.write(`gleaner: ${path}: not compared: ${reason}\n`)
-  const { sources, segments, bytes, damaged, missing, expired } = report
-  const whole = { sources, segments, bytes, damaged, missing, different, expired }
+  const { sources, segments, bytes, damaged, missing, expired, digests } = report
+  const whole = { sources, segments, bytes, damaged, missing, different, expired, digests }
   await app.write(`${app.json ? JSON.stringify(whole) : text(report, different)}\n`)
   if (damaged.length + missing.length + different.length > 0) app.exit(3)
   else if (unread.length > 0) app.exit(1)
 }
 
-async function chains(app: App, store: Store, root: string | null): Promise<VerifyReport> {
+/** Those of `--key`, else the one that this configuration signs with. */
+async function trustedKeys(app: App, files: string[]): Promise<PublicKey[]> {
+  if (files.length === 0) {
+    const own = signingKeyOf(await app.config())
+    return own === null ? [] : [own.publicKey]
+  }
+  return files.flatMap((file) => {
+    const keys = readPublicKeys(readKeyFile(file))
+    if (typeof keys !== 'string') return keys
+    throw new GleanerError('usage', { operation: 'verify', subject: `--key ${file}`, message: keys })
+  })
+}
+
+function readKeyFile(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (cause) {
+    throw new GleanerError('usage', { operation: 'verify', subject: `--key ${file}`, cause })
+  }
+}
+
+async function chains(
+  app: App,
+  store: Store,
+  { root, keys }: { root: string | null; keys: PublicKey[] },
+): Promise<VerifyReport> {
   let done = { segments: 0, bytes: 0 }
   const progress = openProgress(() => `verified ${bytesText(done.bytes)} in ${counted(done.segments, 'segment')}`)
   try {
-    const options = { root, feed: await feedIfThere(app), progress: (now: typeof done): void => void (done = now) }
+    const options = {
+      root,
+      keys,
+      feed: await feedIfThere(app),
+      progress: (now: typeof done): void => void (done = now),
+    }
     return await verifyArchive(store, options)
   } finally {
     progress.end()
@@ -69,19 +120,19 @@ async function compare(app: App, root: Parameters<App['context']>[0]): Promise<F
   }
 }
 
-/** Only Redis knows of a last segment that is gone. Without it the archive is verified all the same. */
+/** Of a last segment that is gone before a digest held it, only Redis knows. Without it the archive is verified all the same. */
 async function feedIfThere(app: App): Promise<Feed | null> {
   try {
     return (await app.checkRedis()) === null ? null : await app.feed()
   } catch (error) {
     if (!isGleanerError(error) || !error.code.startsWith('redis-')) throw error
-    process.stderr.write(`gleaner: ${error.message}; a missing last segment cannot be seen\n`)
+    process.stderr.write(`gleaner: ${error.message}; a missing last segment that no digest holds yet cannot be seen\n`)
     return null
   }
 }
 
 function text(report: VerifyReport, different: Difference[]): string {
-  const { sources, segments, bytes, damaged, missing, expired } = report
+  const { sources, segments, bytes, damaged, missing, expired, digests } = report
   const findings = [
     ...damaged.map(
       ({ key, problem, expected, found }) => `damaged: ${key}: ${problem}: expected ${expected}, found ${found}`,
@@ -93,9 +144,11 @@ function text(report: VerifyReport, different: Difference[]): string {
     ),
   ]
   const gone = expired > 0 ? `; ${bytesText(expired)} expired before` : ''
+  const signatures = digests.trustedKeys > 0 ? '' : ', signed by keys that nobody vouched for (--key)'
+  const signed = digests.checked > 0 ? `; ${counted(digests.checked, 'digest')}${signatures}` : ''
   const verdict = findings.length === 0 ? 'all as it should be' : counted(findings.length, 'finding')
   return [
     ...findings,
-    `${counted(sources, 'source')}, ${counted(segments, 'segment')}, ${bytesText(bytes)} read${gone}: ${verdict}`,
+    `${counted(sources, 'source')}, ${counted(segments, 'segment')}, ${bytesText(bytes)} read${gone}${signed}: ${verdict}`,
   ].join('\n')
 }

@@ -7,6 +7,7 @@ import type { Location } from './location.ts'
 import type { Config, Every, RedisConfig, RootConfig } from './model.ts'
 import type { Problem } from './problems.ts'
 import type { Given } from './schema.ts'
+import { readSigningKey } from '../core/ssh-key.ts'
 import { Secret } from './secret.ts'
 import { parseDuration, parseSize } from './units.ts'
 
@@ -59,7 +60,7 @@ export function resolveConfig(given: Given, source: Source, over: Overrides): { 
       recordBytesMax: bytes(feed.recordBytesMax),
     },
     sign: given.sign
-      ? { key: new Secret(read(['sign', 'keyFile'], given.sign.keyFile)), everyMs: ms(given.sign.every) }
+      ? { key: new Secret(read(['sign', 'keyFile'], given.sign.keyFile, noSigningKey)), everyMs: ms(given.sign.every) }
       : null,
     serve: {
       host: serve.host,
@@ -140,6 +141,11 @@ function secretLine(read: ReadFile, key: KeyPath, path: string): Secret {
   const refuse = (text: string): string | null =>
     oneLine.test(text) ? null : 'expected one line of printable ASCII without spaces'
   return new Secret(read(key, path, refuse).replace(/\r?\n$/, ''))
+}
+
+function noSigningKey(text: string): string | null {
+  const key = readSigningKey(text)
+  return typeof key === 'string' ? key : null
 }
 
 function location(url: string): Location {

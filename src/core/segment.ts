@@ -75,6 +75,13 @@ export function parseSegmentKey(key: string): { root: string; source: string; st
   return match ? { root: match[1] as string, source: match[2] as string, start: Number(match[3]) } : null
 }
 
+/** Revision key → its parts, or null for anything else. */
+export function parseRevisionKey(key: string): { root: string; source: string; start: number; n: number } | null {
+  const match = /^evidence\/revisions\/([^/]+)\/([^/]+)\/(\d{16})-([1-9]\d*)\.zst$/.exec(key)
+  if (!match) return null
+  return { root: match[1] as string, source: match[2] as string, start: Number(match[3]), n: Number(match[4]) }
+}
+
 function offsetText(offset: number): string {
   return String(offset).padStart(16, '0')
 }

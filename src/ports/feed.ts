@@ -33,6 +33,8 @@ export interface Feed {
   trim(root: string, bounds: { maxAgeMs: number; maxBytes: number }): Promise<{ removed: number; unread: number }>
   /** Entries after `after` (a stream id, '0' for all, '$' for new ones only); waits up to about a second when there are none. */
   read(root: string, after: string, limit: number): Promise<{ id: string; fields: Record<string, Buffer> }[]>
+  /** What was announced of segments after `after` (a stream id, or store time in ms), oldest first; does not wait. */
+  announced(root: string, after: string, limit: number): Promise<{ id: string; fields: Record<string, Buffer> }[]>
   /** A lease of `ttlMs` on the root's pass: true if `holder` has it now (taken or renewed). */
   lease(root: string, holder: string, ttlMs: number): Promise<boolean>
   release(root: string, holder: string): Promise<void>

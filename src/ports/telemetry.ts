@@ -17,6 +17,8 @@ export interface Telemetry {
     facts: { unarchivedBytes: number; oldestUnarchivedAgeMs: number; oldestUnprovenAgeMs: number },
   ): void
   anomaly(root: string, anomaly: { kind: string; subject: string; detail: string }): void
+  /** A digest that is the newest now, whoever made it. Its hash in a log elsewhere shows later that it was there. */
+  digest(digest: { n: number; toMs: number; sha256: string }): void
   openAnomalies(counts: Record<string, number>): void
   storeRequest(operation: string, outcome: string, ms: number): void
   metadataCalls(root: string, count: number): void

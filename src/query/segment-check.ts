@@ -11,17 +11,11 @@
 
 import { createHash } from 'node:crypto'
 import { beginningBytes, witnessBytes } from '../core/identity.ts'
+import type { Damage } from '../core/findings.ts'
 import { sha256 } from '../core/hash.ts'
 import type { SegmentHeader } from '../core/segment.ts'
 import { framesOf, headerBytesNeeded, readHeader, readSeekTable } from '../core/segment.ts'
 import { isGleanerError } from '../errors.ts'
-
-export interface Damage {
-  key: string
-  problem: string
-  expected: string | number | null
-  found: string | number | null
-}
 
 export interface Checked {
   key: string

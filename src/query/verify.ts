@@ -2,46 +2,44 @@
  * Recomputes what the archive claims, from its objects alone: it works on a copy, offline, and needs neither files nor Redis.
  *
  *   every object     checked against itself (segment-check.ts), four fetched at a time, none kept
- *   every source     from 0, or from what expired, to its end: contiguous, chained, its beginning and witnesses those of its bytes
+ *   every source     from 0, or from its boundary, to its end: contiguous, chained, its beginning and witnesses those of its bytes
+ *   every boundary   checked against itself; segments that an interrupted expiry has left before its end are no damage
  *   every revision   checked against itself, and bound to the segment it stands beside
- *   the last one     that a source's last segment is missing cannot be seen in the archive; Redis, where it is there, was told of it
+ *   every digest     chained, signed, and everything that it names is there and is what it says (roles/digest-check.ts)
+ *   the last one     that a source's last segment is missing is seen in a digest; of what no digest holds yet, Redis was told
  *
  * Memory holds one line of state per source under way, and the names of sources with revisions.
  */
 
+import type { Boundary } from '../core/boundary.ts'
 import { chainOf } from '../core/chain.ts'
+import type { Damage, Findings } from '../core/findings.ts'
 import { sha256 } from '../core/hash.ts'
 import { beginningBytes, witnessBytes } from '../core/identity.ts'
+import type { PublicKey } from '../core/ssh-key.ts'
 import { decodePosition } from '../core/position.ts'
 import type { SegmentHeader } from '../core/segment.ts'
-import { parseSegmentKey, segmentKey, segmentPrefix } from '../core/segment.ts'
+import { parseRevisionKey, parseSegmentKey, segmentKey, segmentPrefix } from '../core/segment.ts'
 import { isGleanerError } from '../errors.ts'
 import type { Feed } from '../ports/feed.ts'
 import type { Listed, Store } from '../ports/store.ts'
 import type { Ledger } from '../roles/ledger.ts'
 import { openLedger } from '../roles/ledger.ts'
 import { mapInOrder } from './concurrent.ts'
-import type { Checked, Damage } from './segment-check.ts'
+import type { Checked } from './segment-check.ts'
 import { checkObject, lastBytes } from './segment-check.ts'
+import { leftoverDamage, readBoundaryAt, verifyBoundaries } from './verify-boundaries.ts'
+import type { DigestsReport } from './verify-digests.ts'
+import { verifyDigests } from './verify-digests.ts'
 
-/** Archived bytes that are not there. */
-interface Gap {
-  root: string
-  source: string
-  /** From where on, and up to where as far as that is known. */
-  at: number
-  upTo: number
-}
-
-export interface VerifyReport {
+export interface VerifyReport extends Findings {
   sources: number
   segments: number
   /** Raw bytes that were read and hashed. */
   bytes: number
-  damaged: Damage[]
-  missing: Gap[]
   /** Raw bytes that were expired by command. */
   expired: number
+  digests: DigestsReport
 }
 
 export interface VerifyOptions {
@@ -49,6 +47,8 @@ export interface VerifyOptions {
   root: string | null
   /** Redis, where it publishes this archive; null: not asked. */
   feed: Feed | null
+  /** The keys that digests may be signed with; none: each signature is checked against the key that it names. */
+  keys?: PublicKey[]
   progress?: (done: { segments: number; bytes: number }) => void
 }
 
@@ -57,23 +57,27 @@ const positionsAtOnce = 1000
 
 /** Throws `store-*` where the archive cannot be read, `archive-newer`. Damage is reported, never thrown. */
 export async function verifyArchive(store: Store, options: VerifyOptions): Promise<VerifyReport> {
-  const report: VerifyReport = { sources: 0, segments: 0, bytes: 0, damaged: [], missing: [], expired: 0 }
+  const digests: DigestsReport = { checked: 0, signed: 0, unsigned: 0, trustedKeys: 0, last: null }
+  const report: VerifyReport = { sources: 0, segments: 0, bytes: 0, damaged: [], missing: [], expired: 0, digests }
   const roots = options.root === null ? await rootsOf(store) : [options.root]
   for (const root of roots) await verifyRoot(store, { root, options, report })
+  await verifyDigests(store, { root: options.root, keys: options.keys ?? [], report })
   return report
 }
 
-/** The roots that an archive holds segments of. One list request each. */
+/** The roots that an archive holds segments of, or what remains of some. One list request each. */
 export async function rootsOf(store: Store): Promise<string[]> {
-  const prefix = 'evidence/segments/'
-  const roots: string[] = []
-  for (let after = prefix; ; ) {
-    const [first] = (await store.list(prefix, { after, limit: 1 })).objects
-    const root = first?.key.slice(prefix.length).split('/')[0]
-    if (root === undefined) return roots
-    roots.push(root)
-    after = `${prefix}${root}0` // the character after `/`
+  const roots = new Set<string>()
+  for (const prefix of ['evidence/segments/', 'evidence/boundaries/']) {
+    for (let after = prefix; ; ) {
+      const [first] = (await store.list(prefix, { after, limit: 1 })).objects
+      const root = first?.key.slice(prefix.length).split('/')[0]
+      if (root === undefined) break
+      roots.add(root)
+      after = `${prefix}${root}0` // the character after `/`
+    }
   }
+  return [...roots]
 }
 
 interface RootWork {
@@ -97,8 +101,8 @@ async function verifyRoot(store: Store, work: RootWork): Promise<void> {
   const { root, report, options } = work
   const ledger = openLedger(store, root)
   const revised = await verifyRevisions(store, ledger, work)
-  const expired = await expiredOf(store, root)
-  for (const end of expired.values()) report.expired += end
+  const expired = await verifyBoundaries(store, root, report)
+  let boundary: Boundary | null = null
   let ended: { source: string; end: number }[] = []
   let walk: Walk | null = null
   const finish = async (): Promise<void> => {
@@ -115,13 +119,16 @@ async function verifyRoot(store: Store, work: RootWork): Promise<void> {
     }
     if (walk?.source !== source) {
       if (walk !== null) await finish()
-      walk = startWalk(source, expired.get(source) ?? 0)
+      const place = expired.get(source)
+      boundary = place === undefined ? null : await readBoundaryAt(store, place.key)
+      walk = startWalk(source, { end: place?.end ?? 0, boundary })
       report.sources++
     }
     report.segments++
     report.bytes += checked.bytes
     report.damaged.push(...checked.damaged)
-    walk = step(walk, checked, { ...work, isRevised: revised.has(source) })
+    if (isLeftover(key, expired.get(source)?.end ?? 0)) report.damaged.push(...leftoverDamage(checked, boundary))
+    else walk = step(walk, checked, { ...work, isRevised: revised.has(source) })
     options.progress?.(report)
   }
   if (walk !== null) await finish()
@@ -129,9 +136,17 @@ async function verifyRoot(store: Store, work: RootWork): Promise<void> {
   await finish()
 }
 
-function startWalk(source: string, expired: number): Walk {
-  const empty = expired === 0 ? Buffer.alloc(0) : null
-  return { source, end: expired, chain: expired === 0 ? source : null, first: empty, last: empty }
+/** What expired and was not deleted yet: it is bound by its boundary, and the walk goes on behind that. */
+function isLeftover(key: string, expired: number): boolean {
+  return (parseSegmentKey(key)?.start ?? 0) < expired
+}
+
+/** From 0, or from a boundary: one that cannot be read still tells its end. */
+function startWalk(source: string, { end, boundary }: { end: number; boundary: Boundary | null }): Walk {
+  if (end === 0) return { source, end, chain: source, first: Buffer.alloc(0), last: Buffer.alloc(0) }
+  if (boundary === null) return { source, end, chain: null, first: null, last: null }
+  const first = Buffer.from(boundary.beginning.bytes, 'base64').subarray(0, Math.min(beginningBytes, end))
+  return { source, end, chain: boundary.chain, first, last: null }
 }
 
 /** The next segment of the same source, against those before it. */
@@ -277,18 +292,5 @@ async function* listed(store: Store, prefix: string): AsyncGenerator<Listed> {
 }
 
 function keyFacts(key: string): { root: string; source: string; start: number } | null {
-  const revision = /^evidence\/revisions\/([^/]+)\/([^/]+)\/(\d{16})-[1-9]\d*\.zst$/.exec(key)
-  return revision
-    ? { root: revision[1] as string, source: revision[2] as string, start: Number(revision[3]) }
-    : parseSegmentKey(key)
-}
-
-/** How far each source was expired: its boundary with the largest end counts. */
-async function expiredOf(store: Store, root: string): Promise<Map<string, number>> {
-  const expired = new Map<string, number>()
-  for await (const { key } of listed(store, `evidence/boundaries/${root}/`)) {
-    const match = /\/([^/]+)\/(\d+)\.json$/.exec(key)
-    if (match) expired.set(match[1] as string, Math.max(expired.get(match[1] as string) ?? 0, Number(match[2])))
-  }
-  return expired
+  return parseRevisionKey(key) ?? parseSegmentKey(key)
 }

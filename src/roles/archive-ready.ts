@@ -6,6 +6,7 @@
 import { GleanerError, isGleanerError } from '../errors.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Store } from '../ports/store.ts'
+import { writeArchiveTexts } from './archive-texts.ts'
 import { probeStore } from './probe.ts'
 import { openArchive } from './rules.ts'
 
@@ -25,6 +26,7 @@ export async function beginArchive({ store, clock, random }: Beginning): Promise
     throw new GleanerError('store-unfit', { operation: 'probe', subject: store.url, message: failed.join('; ') })
   }
   await openArchive({ store, clock, random })
+  await writeArchiveTexts(store)
 }
 
 /** Tries until it succeeds or `signal` aborts (false). `told` hears of each failure that passes by itself; others are thrown. */

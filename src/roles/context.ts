@@ -10,6 +10,7 @@ import type { Files } from '../ports/files.ts'
 import type { Signals } from '../ports/signals.ts'
 import type { Store } from '../ports/store.ts'
 import type { Telemetry } from '../ports/telemetry.ts'
+import type { DigestNews } from './digest-news.ts'
 
 export interface RootContext {
   root: RootSettings
@@ -23,6 +24,8 @@ export interface RootContext {
   feed: Feed | null
   signals: Signals | null
   telemetry: Telemetry
+  /** Where digests are made: told of what is proven. */
+  news?: DigestNews
   /** 16 random bytes in hex, for write ids and epochs. */
   random(): string
 }

@@ -23,7 +23,7 @@ import type { Epoch, Feed } from '../ports/feed.ts'
 import type { Listed, Store } from '../ports/store.ts'
 import { readCatalog } from './catalog.ts'
 import type { RootContext } from './context.ts'
-import { fetchHeader } from './ledger-segments.ts'
+import { headerAt } from './ledger-segments.ts'
 
 const headersAtOnce = 16
 
@@ -90,7 +90,7 @@ export async function choose(
 async function headerOrReason(store: Store, key: string): Promise<SegmentHeader | string> {
   try {
     return (
-      (await fetchHeader(store, key)) ?? 'it is gone or cut short: another expiry is at work, or run `gleaner verify`'
+      (await headerAt(store, key)) ?? 'it is gone or cut short: another expiry is at work, or run `gleaner verify`'
     )
   } catch (error) {
     if (isGleanerError(error, 'store-damaged')) return 'it is damaged: run `gleaner verify`'

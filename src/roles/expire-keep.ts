@@ -6,7 +6,7 @@ import type { SegmentHeader } from '../core/segment.ts'
 import { framesOf } from '../core/segment.ts'
 import type { Store } from '../ports/store.ts'
 import { openLedger } from './ledger.ts'
-import { fetchHeader } from './ledger-segments.ts'
+import { headerAt } from './ledger-segments.ts'
 
 export interface Revision {
   key: string
@@ -24,7 +24,7 @@ export async function revisionFacts(
   const kept: Kept = [...(previous?.revisions ?? [])]
   const isKept = ({ start, n }: Revision): boolean => kept.some((one) => one.start === start && one.n === n)
   for (const revision of stock.revisions.filter((one) => one.start < end && !isKept(one))) {
-    const header = await fetchHeader(store, revision.key)
+    const header = await headerAt(store, revision.key)
     if (header === null) return null
     const { start, end: to, sha256: hash, witness } = header
     kept.push({ start, end: to, n: revision.n, sha256: hash, witness })

@@ -72,7 +72,7 @@ export async function headerOf(known: Known, key: string, storedAtMs: number): P
     const boundary = await boundaryOf(store, root, boundarySource)
     if (boundary) return boundaryMark(boundary)
   }
-  const header = await fetchHeader(store, key)
+  const header = await headerAt(store, key)
   const mark = header ? markOf(header, key, storedAtMs) : await expiredMark(known, key, storedAtMs)
   if (!mark)
     throw new GleanerError('store-damaged', { operation: 'read', subject: key, message: 'it is missing or cut short' })
@@ -192,8 +192,11 @@ export async function listAll(store: Store, prefix: string, after?: string): Pro
   }
 }
 
-/** One range read for a header of usual length, a second for a long one. Null where the object is missing or cut short. */
-export async function fetchHeader(store: Store, key: string): Promise<SegmentHeader | null> {
+/**
+ * The header of a segment or revision; null where there is no such object. One range read for a header of usual length, a second for a long
+ * one. Throws `store-damaged`, `archive-newer`.
+ */
+export async function headerAt(store: Store, key: string): Promise<SegmentHeader | null> {
   let bytes = headerGuessBytes
   for (let attempt = 0; attempt < 2; attempt++) {
     const object = await store.get(key, { start: 0, end: bytes })
@@ -202,5 +205,5 @@ export async function fetchHeader(store: Store, key: string): Promise<SegmentHea
     if (header) return header
     bytes = headerBytesNeeded(object.body, key) ?? bytes
   }
-  return null
+  throw new GleanerError('store-damaged', { operation: 'read', subject: key, message: 'it is cut short' })
 }

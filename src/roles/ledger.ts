@@ -22,7 +22,7 @@ import { headerOf, lastSegment, learn, segmentsFrom } from './ledger-segments.ts
 import { earlierWitnesses, prefixOf, revisionsOf } from './ledger-witness.ts'
 
 export type { Mark } from './ledger-segments.ts'
-export { candidateOf, listAll, markOf } from './ledger-segments.ts'
+export { candidateOf, headerAt, listAll, markOf } from './ledger-segments.ts'
 
 export interface Ledger {
   /**

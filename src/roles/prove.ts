@@ -178,6 +178,7 @@ async function proven(context: RootContext, parts: ProverParts & Proofs, mark: M
   const before = parts.proofs.get(mark.source) ?? 0
   if (mark.start > before || mark.end <= before) return 'done'
   parts.proofs.set(mark.source, mark.end)
+  context.news?.proven({ source: mark.source, path: mark.path, end: mark.end })
   if (feed) {
     const at = Math.floor(await context.store.nowMs())
     await feed.setProven(root.name, [{ source: mark.source, mark: `${mark.end} ${at}` }]).catch(() => undefined)

@@ -34,6 +34,7 @@ test('every fact reaches its metric', async (t) => {
   telemetry.waiting('a', { unarchivedBytes: 7, oldestUnarchivedAgeMs: 2000, oldestUnprovenAgeMs: 3000 })
   telemetry.anomaly('a', { kind: 'truncated', subject: 'x', detail: 'd' })
   telemetry.openAnomalies({ truncated: 2 })
+  telemetry.digest({ n: 3, toMs: 1_772_323_200_000, sha256: 'ab' })
   telemetry.storeRequest('create', 'created', 20)
   telemetry.metadataCalls('a', 11)
   const text = await telemetry.metrics()
@@ -57,6 +58,7 @@ test('every fact reaches its metric', async (t) => {
   t.deepEqual(value('gleaner_oldest_unproven_age_seconds'), { '{root="a"}': '3' })
   t.deepEqual(value('gleaner_anomalies_total'), { '{root="a",kind="truncated"}': '1' })
   t.deepEqual(value('gleaner_anomalies_open'), { '{kind="truncated"}': '2' })
+  t.deepEqual(Object.values(value('gleaner_digest_last_timestamp_seconds')), ['1772323200'])
   t.deepEqual(value('gleaner_store_requests_total'), { '{op="create",outcome="created"}': '1' })
   t.deepEqual(value('gleaner_store_request_duration_seconds_count'), { '{op="create"}': '1' })
   t.deepEqual(value('gleaner_metadata_calls_total'), { '{root="a"}': '11' })
@@ -67,6 +69,7 @@ test('two in one process do not share a registry', async (t) => {
   const [one, two] = [open().telemetry, open().telemetry]
   one.metadataCalls('a', 1)
   t.deepEqual(samples(await two.metrics(), 'gleaner_metadata_calls_total'), {})
+  t.deepEqual(samples(await two.metrics(), 'gleaner_digest_last_timestamp_seconds'), {})
 })
 
 test('an anomaly that closed is shown as 0', async (t) => {

@@ -12,9 +12,12 @@ import type { Config } from '../../src/config/model.ts'
 import { problemText } from '../../src/config/problems.ts'
 import { configSchema, showConfig } from '../../src/config/show.ts'
 import { GleanerError, isGleanerError } from '../../src/errors.ts'
+import { newSigningKey } from '../support/signing.ts'
 
 const scratch = mkdtempSync(join(tmpdir(), 'gleaner-config-'))
 test.after.always(() => rmSync(scratch, { recursive: true, force: true }))
+
+const { pem: signingKey } = newSigningKey()
 
 let files = 0
 function write(text: string, name = `${files++}.yaml`): string {
@@ -82,6 +85,7 @@ test('a short file gets every default', (t) => {
 
 test('every key that the contract shows is taken', (t) => {
   for (const name of ['password', 'token', 'key', 'ca.pem', 'cert.pem', 'key.pem']) write(`${name}-text\n`, name)
+  write(signingKey, 'key')
   const config = load(`
 archive: s3://bucket/prefix/
 derived: s3://other-bucket/prefix
@@ -123,7 +127,7 @@ log: {level: warn}
   t.deepEqual(config.roots[0]?.rotation, [{ match: '\\.old$' }])
   t.is(config.roots[0]?.remote, true)
   t.deepEqual(config.reconcile.every, { kind: 'cron', expression: '*/5 * * * *' })
-  t.is(config.sign?.key.reveal(), 'key-text\n')
+  t.is(config.sign?.key.reveal(), signingKey)
   t.is(config.serve.token?.reveal(), 'token-text')
   t.is(config.log.level, 'warn')
 })
@@ -249,10 +253,10 @@ test('the JSON Schema knows sections, units and defaults', (t) => {
 })
 
 test('secrets appear in no output, whatever is wrong beside them', (t) => {
-  const planted = ['planted-redis', 'planted-token', 'planted-key', 'planted-url', 'planted-env']
+  const planted = ['planted-redis', 'planted-token', signingKey.split('\n')[1] as string, 'planted-url', 'planted-env']
   write('planted-redis\n', 'p1')
   write('planted-token', 'p2')
-  write('planted-key', 'p3')
+  write(signingKey, 'p3')
   const good = `${root}redis: {url: "redis://h", passwordFile: p1}\nserve: {tokenFile: p2}\nsign: {keyFile: p3}\n`
   const config = load(good)
   const url = load(`${root}redis: "redis://u:\${P}@h"\n`, { P: 'planted-url' })

@@ -92,6 +92,11 @@ const cases: [name: string, text: string, said: string][] = [
     '5:41 redis.passwordFile: cannot use /no/such: ENOENT',
   ],
   ['an absent token', after('serve: {tokenFile: /no/such}'), '5:20 serve.tokenFile: cannot use /no/such: ENOENT'],
+  [
+    'a key that is none',
+    after('sign: {keyFile: /etc/passwd}'),
+    '5:17 sign.keyFile: cannot use /etc/passwd: expected an Ed25519 private key (`ssh-keygen -t ed25519 -N ""`), found no key',
+  ],
   ['an absent key', after('sign: {keyFile: /no/such}'), '5:17 sign.keyFile: cannot use /no/such: ENOENT'],
   [
     'an empty token',

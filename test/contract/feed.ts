@@ -97,6 +97,19 @@ export function feedContract(name: string, open: () => Promise<Feed>): void {
     })
   })
 
+  each('announcements are given in order, from a place or a time on, up to a limit', async (feed, root, t) => {
+    t.deepEqual(await feed.announced(root, '0', 10), [])
+    await feed.begin(root, epoch)
+    const announcements = ['a', 'b', 'c'].map((key) => ({ source: 's', key }))
+    await feed.publish(root, batch({ next: '1', announcements }))
+    const keys = (entries: { fields: Record<string, Buffer> }[]): string[] =>
+      entries.map(({ fields }) => String(fields['key']))
+    const first = await feed.announced(root, '1000', 2)
+    t.deepEqual(keys(first), ['a', 'b'])
+    t.deepEqual(keys(await feed.announced(root, first.at(-1)?.id ?? '', 10)), ['c'])
+    t.deepEqual(await feed.announced(root, '99999999999999', 10), [])
+  })
+
   each('read gives what follows, up to a limit, and waits for more', async (feed, root, t) => {
     await feed.begin(root, epoch)
     await feed.publish(root, batch({ next: '1', entries: entries(5) }))

@@ -2,16 +2,18 @@ import test from 'ava'
 import { openMemoryFeed } from '../../src/adapters/memory-feed.ts'
 import { openMemoryStore } from '../../src/adapters/memory-store.ts'
 import { systemClock } from '../../src/adapters/system-clock.ts'
+import { boundaryKey } from '../../src/core/boundary.ts'
 import { encodePosition } from '../../src/core/position.ts'
 import { revisionKey, segmentKey } from '../../src/core/segment.ts'
 import type { SegmentHeader } from '../../src/core/segment.ts'
 import type { Store } from '../../src/ports/store.ts'
 import { rootsOf, verifyArchive } from '../../src/query/verify.ts'
-import { archiveSource, segmentObject } from '../support/segments.ts'
+import { archiveSource, boundaryFor, segmentObject } from '../support/segments.ts'
 
 const texts = ['one\ntwo\n', 'three\n', 'four\nfive']
 const options = { root: null, feed: null }
-const clean = { damaged: [], missing: [], expired: 0 }
+const noDigests = { checked: 0, signed: 0, unsigned: 0, trustedKeys: 0, last: null }
+const clean = { damaged: [], missing: [], expired: 0, digests: noDigests }
 
 async function archived(): Promise<{ store: Store; keys: string[] }> {
   const store = openMemoryStore('memory://a')
@@ -219,13 +221,78 @@ test('where the file did not hold what is archived, a later witness may be of th
   t.truthy(first)
 })
 
-test('what was expired is not missing', async (t) => {
+/** As `expire` leaves it: the first `count` segments are gone but for their boundary. Gives its key. */
+async function expired(store: Store, keys: string[], count: number): Promise<string> {
+  const boundary = await boundaryFor(store, keys.slice(0, count))
+  const key = boundaryKey('r', 's-0', boundary.end)
+  await store.create(key, Buffer.from(JSON.stringify(boundary)))
+  return key
+}
+
+test('what was expired is not missing, and what follows goes on from there', async (t) => {
   const { store, keys } = await archived()
+  await expired(store, keys, 1)
+  await expired(store, keys, 2)
+  // Interrupted: what is left before the boundary's end is no damage.
+  t.like(await verifyArchive(store, options), { ...clean, expired: 14, segments: 3 })
   await store.remove(keys[0] as string)
+  t.like(await verifyArchive(store, options), { ...clean, expired: 14, segments: 2 })
   await store.remove(keys[1] as string)
-  await store.create('evidence/boundaries/r/s-0/0000000000000008.json', Buffer.from('{}'))
-  await store.create('evidence/boundaries/r/s-0/0000000000000014.json', Buffer.from('{}'))
-  t.like(await verifyArchive(store, options), { damaged: [], missing: [], expired: 14, segments: 1 })
+  t.like(await verifyArchive(store, options), { ...clean, expired: 14, segments: 1 })
+})
+
+test('an archive of which everything was expired is as it should be', async (t) => {
+  const { store, keys } = await archived()
+  await expired(store, keys, 3)
+  for (const key of keys) await store.remove(key)
+  t.deepEqual(await rootsOf(store), ['r'])
+  t.like(await verifyArchive(store, options), { ...clean, expired: 23, segments: 0 })
+})
+
+test('a segment behind a boundary is bound by it', async (t) => {
+  const { store, keys } = await archived()
+  await expired(store, keys, 2)
+  await store.remove(keys[2] as string)
+  const { object } = segmentObject([Buffer.from('four\nfive')], { before: Buffer.from('one\ntwo\nother\n') })
+  await store.create(keys[2] as string, object)
+  const { damaged } = await verifyArchive(store, options)
+  t.true(damaged.some(({ key, problem }) => key === keys[2] && problem === 'previous chain'))
+  await store.remove(keys[2] as string)
+  await store.create(segmentKey('r', 's-0', 20), segmentObject([Buffer.from('x\n')], { start: 20 }).object)
+  t.deepEqual((await verifyArchive(store, options)).missing, [{ root: 'r', source: 's-0', at: 14, upTo: 20 }])
+})
+
+const boundaryLies: [string, Record<string, unknown>][] = [
+  ['chain', { chain: '0'.repeat(64) }],
+  ['end', { end: 13 }],
+  ['source', { source: 's-1' }],
+  ['segments', { segments: [] }],
+  ['beginning', { beginning: { length: 3, sha256: '0'.repeat(64), bytes: 'AAAA' } }],
+  ['boundary', { segments: null }],
+]
+for (const [problem, lie] of boundaryLies) {
+  test(`a boundary that lies about its ${problem} is damage`, async (t) => {
+    const { store, keys } = await archived()
+    const boundary = await boundaryFor(store, keys.slice(0, 2))
+    const key = boundaryKey('r', 's-0', 14)
+    await store.create(key, Buffer.from(JSON.stringify({ ...boundary, ...lie })))
+    const { damaged } = await verifyArchive(store, options)
+    t.true(
+      damaged.some((one) => one.key === key && one.problem === problem),
+      JSON.stringify(damaged),
+    )
+  })
+}
+
+test('a segment that an interrupted expiry has left is what its boundary says', async (t) => {
+  const { store, keys } = await archived()
+  await expired(store, keys, 2)
+  const { object } = segmentObject([Buffer.from('ONE\nTWO\n')])
+  await replace(store, keys[0] as string, object)
+  t.deepEqual(
+    (await verifyArchive(store, options)).damaged.map(({ key, problem }) => [key, problem]),
+    [[keys[0], 'sha256 in its boundary']],
+  )
 })
 
 test('an archive of many segments is walked page by page, and every gap is found', async (t) => {

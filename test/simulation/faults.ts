@@ -98,6 +98,7 @@ export function faultyFeed(feed: Feed, parts: Parts): Feed {
     lastSeq: faulty('seq', feed.lastSeq.bind(feed)),
     trim: faulty('trim', feed.trim.bind(feed)),
     read: faulty('read', feed.read.bind(feed)),
+    announced: faulty('announced', feed.announced.bind(feed)),
     lease: faulty('lease', feed.lease.bind(feed)),
     release: faulty('release', feed.release.bind(feed)),
     close: () => feed.close(),

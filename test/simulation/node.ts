@@ -145,6 +145,7 @@ function telemetryOf(shared: Shared, id: number): Telemetry {
     rootBlind: nothing,
     waiting: nothing,
     anomaly: (_root, { kind, subject, detail }) => say(`anomaly ${kind} ${subject} ${detail}`),
+    digest: nothing,
     openAnomalies: nothing,
     storeRequest: nothing,
     metadataCalls: nothing,

@@ -1,8 +1,9 @@
 import { zstdCompressSync } from 'node:zlib'
+import type { Boundary } from '../../src/core/boundary.ts'
 import { chainOf } from '../../src/core/chain.ts'
 import { sha256 } from '../../src/core/hash.ts'
 import type { SegmentHeader } from '../../src/core/segment.ts'
-import { buildSegment, segmentKey } from '../../src/core/segment.ts'
+import { buildSegment, framesOf, readHeader, segmentKey } from '../../src/core/segment.ts'
 import type { Store } from '../../src/ports/store.ts'
 
 /** Segments made by hand, without the collector, so that a reader can be tested against the format alone. */
@@ -87,4 +88,19 @@ export async function archiveSource(store: Store, segments: string[], facts: Seg
     previousChain = header.chain
   }
   return keys
+}
+
+/** What an expiry of these segments, the first ones of a source, leaves. */
+export async function boundaryFor(store: Store, keys: string[]): Promise<Boundary> {
+  const headers: SegmentHeader[] = []
+  let beginning = Buffer.alloc(0)
+  for (const key of keys) {
+    const body = (await store.get(key))?.body as Buffer
+    headers.push(readHeader(body, key) as SegmentHeader)
+    for (const { bytes } of framesOf(body, key)) beginning = Buffer.concat([beginning, bytes]).subarray(0, 4096)
+  }
+  const { root, source, family, path, format, end, chain } = headers.at(-1) as SegmentHeader
+  const first = { length: beginning.length, sha256: sha256(beginning), bytes: beginning.toString('base64') }
+  const segments = headers.map(({ start, end, sha256, witness }) => ({ start, end, sha256, witness }))
+  return { v: 1, root, source, family, path, format, end, lines: 0, chain, beginning: first, segments }
 }
