@@ -83,7 +83,7 @@ export interface ThreadLook {
   steady: boolean
 }
 
-export interface ThreadSegment extends Omit<SegmentBody, 'frames' | 'table' | 'firstLine' | 'lastLine'> {
+export interface ThreadSegment extends Omit<SegmentBody, 'frames' | 'release' | 'firstLine' | 'lastLine'> {
   firstLine: Uint8Array<ArrayBuffer>
   lastLine: Uint8Array<ArrayBuffer>
   /** Raw size of each frame. */
