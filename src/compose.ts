@@ -141,17 +141,29 @@ function openPorts(composition: Composition, configured: () => Promise<Config>, 
 
 function openContexts(configured: () => Promise<Config>, ports: Ports) {
   const filesOf = new Map<RootContext, Files>()
+  const prepared = new Map<string, Files>()
+  const filesAt = async ({ name, path, remote }: RootConfig): Promise<Files> => {
+    const { openFiles } = await import('./adapters/files.ts')
+    const { deadlineMs } = (await configured()).reconcile
+    return openFiles({ root: name, path, remote, deadlineMs })
+  }
+  const prepare: App['prepare'] = async (root) => {
+    const files = await filesAt(root)
+    prepared.set(root.name, files)
+    // The call starts the thread. What it may have failed with, the next one says.
+    files.mount().catch(() => undefined)
+  }
   const context: App['context'] = async (root) => {
     const { effectiveRules } = await import('./roles/rules.ts')
     const { rootSettings, wantedRules } = await import('./roles/settings.ts')
-    const { openFiles } = await import('./adapters/files.ts')
     const config = await configured()
     const store = await ports.store()
     const rules = await effectiveRules(store, wantedRules(root))
-    const { deadlineMs, every } = config.reconcile
-    const files = openFiles({ root: root.name, path: root.path, remote: root.remote, deadlineMs })
+    const { longestGapMs } = await schedule()
+    const files = prepared.get(root.name) ?? (await filesAt(root))
+    prepared.delete(root.name)
     const made: RootContext = {
-      root: rootSettings(config, root, { rules, everyMs: (await schedule()).longestGapMs(every) }),
+      root: rootSettings(config, root, { rules, everyMs: longestGapMs(config.reconcile.every) }),
       node: config.node,
       clock,
       files,
@@ -170,9 +182,11 @@ function openContexts(configured: () => Promise<Config>, ports: Ports) {
     filesOf.delete(made)
     return (await files?.close()) ?? true
   }
-  const closeAll = async (): Promise<boolean> =>
-    (await Promise.all([...filesOf.keys()].map(closeContext))).every(Boolean)
-  return { context, closeContext, closeAll }
+  const closeAll = async (): Promise<boolean> => {
+    const unused = [...prepared.values()].map((files) => files.close())
+    return (await Promise.all([...unused, ...[...filesOf.keys()].map(closeContext)])).every(Boolean)
+  }
+  return { prepare, context, closeContext, closeAll }
 }
 
 async function openStoreAt(place: Location, s3: Config['s3']): Promise<Store> {

@@ -6,10 +6,8 @@
  * A failure is two lines on stderr, what failed and what to do about it. A stack appears only with `--log-level debug`.
  */
 
-import { Command, CommanderError } from 'commander'
+import type { Command } from 'commander'
 import type { App, ExitStatus } from './commands/app.ts'
-import { composeApp } from './compose.ts'
-import { GleanerError, isGleanerError, messageOf } from './errors.ts'
 import { beginLean } from './lean.ts'
 
 type Register = (program: Command, app: App) => void
@@ -41,10 +39,14 @@ Configuration: --config FILE, $GLEANER_CONFIG, ./gleaner.yaml, /etc/gleaner/glea
 Exit status: 0 done, 1 failed, 2 usage or configuration, 3 damage or new anomalies found.`
 
 if (['run', 'reconcile', 'demo'].includes(commandIn(process.argv.slice(2)) ?? '')) beginLean()
+// Only now: what begins anew would have loaded them twice.
+const commander = await import('commander')
+const { composeApp } = await import('./compose.ts')
+const { GleanerError, isGleanerError, messageOf } = await import('./errors.ts')
 await main(process.argv.slice(2))
 
 async function main(args: string[]): Promise<void> {
-  const program = new Command('gleaner')
+  const program = new commander.Command('gleaner')
   const command = commandIn(args)
   const app = composeApp({ globals: () => program.opts(), command: command ?? '' })
   // Timers and threads keep no process alive here; the command does.
@@ -105,7 +107,7 @@ function commandIn(args: readonly string[]): string | undefined {
 /** Says what failed; gives the exit status. */
 function tell(error: unknown): ExitStatus {
   // Commander has said it already.
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
+  if (error instanceof commander.CommanderError) return error.exitCode === 0 ? 0 : 2
   const known = isGleanerError(error)
     ? error
     : new GleanerError('internal', { operation: 'run', subject: 'gleaner', cause: error })

@@ -1,6 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { lstat, open, readdir, stat, unlink, writeFile } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Body } from '../ports/store.ts'
+import { partsOf } from './store-rules.ts'
 
 /**
  * Drafts: files under a name that no key can have, written beside their target and then linked or renamed to it. A process that
@@ -14,11 +17,11 @@ export function draftPath(directory: string): string {
 }
 
 /** Writes a new file and makes its bytes durable. Gives its mtime in ms. Removes it again when it fails. */
-export async function writeDraft(path: string, body: Buffer): Promise<number> {
+export async function writeDraft(path: string, body: Body): Promise<number> {
   const handle = await open(path, 'wx')
   try {
     try {
-      await handle.writeFile(body)
+      await writeParts(handle, partsOf(body))
       await handle.sync()
       return Math.floor((await handle.stat()).mtimeMs)
     } finally {
@@ -28,6 +31,13 @@ export async function writeDraft(path: string, body: Buffer): Promise<number> {
     await discard(path)
     throw error
   }
+}
+
+/** All with one call. A file that takes less of it has no room for the rest, or will say what is wrong when it is given it. */
+async function writeParts(handle: FileHandle, parts: readonly Uint8Array[]): Promise<void> {
+  const bytes = parts.reduce((sum, part) => sum + part.length, 0)
+  const { bytesWritten } = await handle.writev(parts)
+  if (bytesWritten < bytes) await handle.writeFile(Buffer.concat(parts).subarray(bytesWritten))
 }
 
 /** Removes a draft. One that cannot be removed is left to the sweep. */

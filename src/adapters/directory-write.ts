@@ -1,7 +1,7 @@
 import { link, lstat, rename } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { GleanerError } from '../errors.ts'
-import type { CreateOutcome } from '../ports/store.ts'
+import type { Body, CreateOutcome } from '../ports/store.ts'
 import { discard, draftPath, sweep, writeDraft } from './directory-draft.ts'
 import { durableNames } from './directory-durable.ts'
 import { codeOf, unlessGone } from './directory-errors.ts'
@@ -20,7 +20,7 @@ import { codeOf, unlessGone } from './directory-errors.ts'
  */
 export interface DirectoryWriter {
   /** `target` is a path below the root. */
-  create(target: string, body: Buffer): Promise<CreateOutcome>
+  create(target: string, body: Body): Promise<CreateOutcome>
   put(target: string, body: Buffer): Promise<void>
   /** Ends the sweep. */
   close(): Promise<void>
@@ -37,7 +37,7 @@ export function directoryWriter(root: string): DirectoryWriter {
   let sweeping: Promise<unknown> | undefined
 
   /** Writes a draft for `target`. A directory that was removed meanwhile is made again, once. */
-  async function draftFor(target: string, body: Buffer): Promise<Draft> {
+  async function draftFor(target: string, body: Body): Promise<Draft> {
     sweeping ??= sweep(root, stopped.signal).catch(() => 0)
     const path = draftPath(dirname(target))
     try {

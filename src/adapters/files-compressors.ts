@@ -3,9 +3,7 @@
  * is read, ended when the last root that used them is closed. Where one breaks, every route is told and they start anew.
  */
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
-import type { CompressedFrame, CompressorSetup } from './files-messages.ts'
-
-const threads = 2
+import { type CompressedFrame, type CompressorSetup, compressors, LANES } from './files-messages.ts'
 
 export interface Route {
   level: number
@@ -22,12 +20,13 @@ const routes = new Map<number, Route>()
 
 /** Gives the ports that the root's I/O thread sends frames to, and a function that ends the route. */
 export function connectCompressors(route: Route): { ports: MessagePort[]; disconnect: () => void } {
-  if (pool.length === 0) pool = Array.from({ length: threads }, start)
+  if (pool.length === 0) pool = Array.from({ length: compressors }, start)
   const id = routeCount++
   routes.set(id, route)
-  const ports = pool.map((worker) => {
+  const ports = pool.map((worker, index) => {
     const { port1, port2 } = new MessageChannel()
-    const setup: CompressorSetup = { port: port2, route: id, level: route.level, shared: route.shared }
+    const { level, shared } = route
+    const setup: CompressorSetup = { port: port2, route: id, lane: LANES + index, level, shared }
     worker.postMessage(setup, [port2])
     return port1
   })

@@ -1,12 +1,12 @@
 /**
  * Frames on their way from an I/O thread to the compressors, seen from the I/O thread, which never returns to its event loop
- * while it reads: it posts frames round-robin to the compressors' ports, takes returned buffers with `receiveMessageOnPort`,
+ * while it reads: it posts each frame to the compressor that has fewest, takes returned buffers with `receiveMessageOnPort`,
  * and sleeps on the shared counter when `framesInFlightMax` are under way. So memory is bounded whichever side is slower.
  */
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
 import { frameBytesMax } from '../core/segment.ts'
 import { GleanerError } from '../errors.ts'
-import { framesInFlightMax, IN_FLIGHT, type RawFrame } from './files-messages.ts'
+import { compressors, framesInFlightMax, IN_FLIGHT, LANES, type RawFrame } from './files-messages.ts'
 
 const waitMs = 1000
 /** A compressor needs milliseconds for a frame; one silent for this long is broken. */
@@ -26,7 +26,6 @@ export interface Flow {
 
 export function openFlow(slots: Int32Array): Flow {
   let ports: MessagePort[] = []
-  let next = 0
   const spare: ArrayBuffer[] = []
 
   return {
@@ -38,9 +37,11 @@ export function openFlow(slots: Int32Array): Flow {
       if (spare.length < framesInFlightMax) spare.push(buffer.buffer)
     },
     send({ call, index, buffer, length }) {
-      const port = ports[next++ % ports.length]
-      if (port === undefined) throw new GleanerError('internal', { operation: 'compress', subject: 'frame' })
       waitForRoom(slots)
+      const lane = leastBusy(slots)
+      const port = ports[lane]
+      if (port === undefined) throw new GleanerError('internal', { operation: 'compress', subject: 'frame' })
+      Atomics.add(slots, LANES + lane, 1)
       Atomics.add(slots, IN_FLIGHT, 1)
       const frame: RawFrame = { call, index, buffer: buffer.buffer, length }
       port.postMessage(frame, [buffer.buffer])
@@ -48,12 +49,19 @@ export function openFlow(slots: Int32Array): Flow {
     connect(fresh) {
       for (const port of ports) port.close()
       ports = fresh
+      slots.fill(0, LANES, LANES + compressors)
       Atomics.store(slots, IN_FLIGHT, 0)
     },
     close() {
       for (const port of ports) port.close()
     },
   }
+}
+
+/** In turn they would all wait for one that the system holds up. */
+function leastBusy(slots: Int32Array): number {
+  const lanes = Array.from({ length: compressors }, (_, lane) => Atomics.load(slots, LANES + lane))
+  return lanes.indexOf(Math.min(...lanes))
 }
 
 function collect(ports: MessagePort[], spare: ArrayBuffer[]): void {

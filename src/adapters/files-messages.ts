@@ -14,7 +14,10 @@ export const PROGRESS = 0
 export const GENERATION = 1
 /** Frames handed to compressors and not yet returned. */
 export const IN_FLIGHT = 2
-export const sharedSlots = 3
+/** The same, of each compressor. */
+export const LANES = 3
+export const compressors = 2
+export const sharedSlots = LANES + compressors
 
 /** Frames at most under way between an I/O thread and the compressors. */
 export const framesInFlightMax = 8
@@ -83,7 +86,7 @@ export interface ThreadLook {
   steady: boolean
 }
 
-export interface ThreadSegment extends Omit<SegmentBody, 'frames' | 'table' | 'firstLine' | 'lastLine'> {
+export interface ThreadSegment extends Omit<SegmentBody, 'frames' | 'release' | 'firstLine' | 'lastLine'> {
   firstLine: Uint8Array<ArrayBuffer>
   lastLine: Uint8Array<ArrayBuffer>
   /** Raw size of each frame. */
@@ -96,6 +99,8 @@ export interface ThreadSegment extends Omit<SegmentBody, 'frames' | 'table' | 'f
 export interface CompressorSetup {
   port: MessagePort
   route: number
+  /** Its slot of those that count the frames of each compressor. */
+  lane: number
   level: number
   shared: SharedArrayBuffer
 }

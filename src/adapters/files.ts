@@ -6,8 +6,8 @@
  *          └──────────────────────── compressed frames ───────────────────────┘
  *
  * All access to the mount is in the I/O thread, by synchronous calls, so that a dead mount holds up nothing else. A segment is
- * complete when the thread's answer and all its frames are here; the thread is free for the next call as soon as it has
- * read, so segments may be read one after the other without waiting for the compression.
+ * complete when the thread's answer and all its frames are here. A look is answered as soon as the thread has read, and its frames
+ * follow, so the next segment is read without waiting for the compression of this one.
  */
 import type { DirectoryListing, Files, FileStat, Look, LookRequest, SegmentBody, StatResult } from '../ports/files.ts'
 import { frameBytesMax } from '../core/segment.ts'
@@ -54,14 +54,15 @@ export function openFiles(options: FilesOptions): Files {
       return statResult(await channel.call({ op: 'stat', paths: paths.join('\n'), fresh }))
     },
     async look(path, request) {
-      if (!spansFrames(request)) return lookOf(await channel.call({ op: 'look', path, request }), [])
+      if (!spansFrames(request)) return lookOf(await channel.call({ op: 'look', path, request }), Promise.resolve([]))
       const id = channel.nextId()
       const collected = frames.expect(id)
       try {
         const answer = await channel.call({ op: 'look', path, request }, id)
-        return lookOf(answer, await collected.take(framesElsewhere(answer)))
-      } finally {
+        return lookOf(answer, collected.take(framesElsewhere(answer)))
+      } catch (error) {
         collected.forget()
+        throw error
       }
     },
     close() {
@@ -98,13 +99,17 @@ function openFrames(root: string, channel: Channel, level: number) {
         Atomics.store(slots, IN_FLIGHT, -(2 ** 30))
         Atomics.notify(slots, IN_FLIGHT)
         const message = `a compressor broke: ${messageOf(cause) ?? ''}`
-        const error = new GleanerError('internal', { operation: 'compress', subject: root, message })
-        for (const call of calls.values()) call.fail(error)
+        fail(message)
       },
     })
     disconnect = route.disconnect
     losses = channel.losses
     channel.send({ kind: 'ports', ports: route.ports })
+  }
+
+  function fail(message: string): void {
+    const error = new GleanerError('internal', { operation: 'compress', subject: root, message })
+    for (const call of calls.values()) call.fail(error)
   }
 
   return {
@@ -114,21 +119,30 @@ function openFrames(root: string, channel: Channel, level: number) {
       if (losses !== channel.losses) {
         disconnect?.()
         disconnect = null
+        fail('the thread that read them has ended')
       }
       if (disconnect === null) connect()
       const collecting = collect()
       calls.set(id, collecting)
       // Neither a thread nor a promise keeps the process alive; this does, until the last frame is here.
       const alive = setInterval(() => undefined, 2 ** 30)
+      const forget = (): void => {
+        clearInterval(alive)
+        calls.delete(id)
+      }
       return {
-        take: (count: number) => collecting.take(count),
-        forget() {
-          clearInterval(alive)
-          calls.delete(id)
+        take(count: number) {
+          collecting.take(count)
+          void collecting.all.then(forget, forget)
+          return collecting.all
         },
+        forget,
       }
     },
-    close: () => disconnect?.(),
+    close() {
+      disconnect?.()
+      fail('closed')
+    },
   }
 }
 
@@ -154,9 +168,9 @@ function collect() {
     take(count: number) {
       wanted = count
       check()
-      return promise
     },
     fail: reject,
+    all: promise,
   }
 }
 
@@ -181,7 +195,7 @@ function statResult({ sizes, mtimesNs, inos, errors }: StatColumns): StatResult 
   return { stats, errors }
 }
 
-function lookOf(answer: ThreadLook, frames: Uint8Array[]): Look {
+function lookOf(answer: ThreadLook, frames: Promise<Uint8Array[]>): Look {
   const { stat, probes, steady, segment } = answer
   return {
     stat,
@@ -193,23 +207,17 @@ function lookOf(answer: ThreadLook, frames: Uint8Array[]): Look {
   }
 }
 
-function segmentOf(segment: ThreadSegment, compressed: Uint8Array[]): SegmentBody {
+function segmentOf(segment: ThreadSegment, compressed: Promise<Uint8Array[]>): SegmentBody {
   const { raw, frame, firstLine, lastLine, ...facts } = segment
-  const frames = frame === null ? compressed : [frame]
-  return {
-    ...facts,
-    firstLine: buffer(firstLine),
-    lastLine: buffer(lastLine),
-    table: raw.map((size, index) => ({ compressed: (frames[index] as Uint8Array).length, raw: size })),
-    frames: joinFrames(frames),
-  }
+  const all = frame === null ? compressed : Promise.resolve([frame])
+  const frames = all.then((some) => some.map((bytes, index) => ({ bytes, raw: raw[index] as number })))
+  frames.catch(() => undefined)
+  const release = (): void => void all.then(freed, () => undefined)
+  return { ...facts, firstLine: buffer(firstLine), lastLine: buffer(lastLine), frames, release }
 }
 
-/** One buffer; the parts are freed now, since the collector would leave a segment's worth or more of them lying. */
-function joinFrames(frames: Uint8Array[]): Buffer {
-  const joined = Buffer.concat(frames)
-  for (const frame of frames) (frame.buffer as ArrayBuffer).transfer(0)
-  return joined
+function freed(frames: Uint8Array[]): void {
+  for (const { buffer: memory } of frames) (memory as ArrayBuffer).transfer(0)
 }
 
 function buffer(bytes: Uint8Array): Buffer {

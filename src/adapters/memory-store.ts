@@ -1,5 +1,5 @@
-import type { Store } from '../ports/store.ts'
-import { checkedKey, firstAfter, rangeWithin, replaceableKey } from './store-rules.ts'
+import type { Body, Store } from '../ports/store.ts'
+import { checkedKey, firstAfter, partsOf, rangeWithin, replaceableKey } from './store-rules.ts'
 
 /**
  * The store as a map: the twin of the real ones, for tests and simulation. Deterministic: its only clock is `now`
@@ -9,10 +9,10 @@ export function openMemoryStore(url: string, now: () => number = Date.now): Stor
   const objects = new Map<string, { body: Buffer; storedAtMs: number }>()
   const keys: string[] = []
 
-  function keep(key: string, body: Buffer): number {
+  function keep(key: string, body: Body): number {
     const storedAtMs = Math.floor(now())
     if (!objects.has(key)) keys.splice(firstAfter(keys, key), 0, key)
-    objects.set(key, { body: Buffer.from(body), storedAtMs })
+    objects.set(key, { body: Buffer.concat(partsOf(body)), storedAtMs })
     return storedAtMs
   }
 

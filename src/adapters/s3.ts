@@ -75,7 +75,9 @@ export function openS3Store(options: S3StoreOptions): Store {
     clockStepMs: 1000,
     async create(key, body) {
       const lock = await lockOf(checkedKey('create', key))
-      return await create(store, key, { Body: body, IfNoneMatch: '*', ...lock })
+      // One Buffer: anything else the SDK takes for a stream.
+      const Body = Buffer.isBuffer(body) ? body : Buffer.concat(body)
+      return await create(store, key, { Body, IfNoneMatch: '*', ...lock })
     },
     get: (key, range) => read('get', key, () => get(store, checkedKey('get', key), range)),
     list: (listPrefix, listOptions = {}) => list(store, listPrefix, listOptions),

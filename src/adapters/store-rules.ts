@@ -1,5 +1,5 @@
 import { GleanerError } from '../errors.ts'
-import type { ByteRange } from '../ports/store.ts'
+import type { Body, ByteRange } from '../ports/store.ts'
 
 /**
  * What all stores have in common: which keys they take, and what a range means.
@@ -24,6 +24,10 @@ export function checkedKey(operation: string, key: string): string {
 export function replaceableKey(operation: string, key: string): string {
   if (!key.startsWith('evidence/')) return checkedKey(operation, key)
   throw new GleanerError('internal', { operation, subject: key, message: 'evidence is never replaced' })
+}
+
+export function partsOf(body: Body): readonly Uint8Array[] {
+  return Buffer.isBuffer(body) ? [body] : body
 }
 
 /** The bytes [start, end) that `range` names in an object of `size` bytes; empty where it lies past the end. */

@@ -1,8 +1,9 @@
-import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import type * as prometheus from 'prom-client'
 import { GleanerError, messageOf } from '../errors.ts'
 import type { Telemetry } from '../ports/telemetry.ts'
 import { facts } from './log.ts'
 import type { Log } from './log.ts'
+import { Counter, Gauge, Histogram, Registry } from './prometheus.ts'
 
 /**
  * Facts → Prometheus metrics (names and labels in CONTRACTS.md) and log lines.
@@ -117,7 +118,7 @@ function passing(metrics: Metrics, log: Log, typeLabel: (root: string, type: str
   }
 }
 
-function define(registry: Registry) {
+function define(registry: prometheus.Registry) {
   const base = <Label extends string>(name: string, help: string, labelNames: Label[]) => ({
     name: `gleaner_${name}`,
     help,
@@ -152,7 +153,7 @@ function define(registry: Registry) {
 }
 
 /** Every kind that was ever open stays visible, at 0 once none is. */
-function setsOpen(gauge: Gauge<'kind'>): (counts: Record<string, number>) => void {
+function setsOpen(gauge: prometheus.Gauge<'kind'>): (counts: Record<string, number>) => void {
   const kinds = new Set<string>()
   return (counts) => {
     for (const kind of Object.keys(counts)) kinds.add(kind)

@@ -50,6 +50,8 @@ export interface App {
    * `closeContext` ends them.
    */
   context(root: RootConfig): Promise<RootContext>
+  /** Starts what the next context of this root will need, so that it is there by then. Reads nothing but what is mounted. */
+  prepare(root: RootConfig): Promise<void>
   /** Ends a context's threads before the process does. Resolves false if one is stuck in the kernel. */
   closeContext(context: RootContext): Promise<boolean>
   telemetry(): Promise<Telemetry & { metrics(): Promise<string>; readonly contentType: string }>

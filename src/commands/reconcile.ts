@@ -60,6 +60,8 @@ function rateOf(text: string): number {
 async function reconcile(app: App, roots: readonly RootConfig[], bytesPerSecond: number | null): Promise<void> {
   const { limits } = await app.config()
   const store = await app.store()
+  // Their threads start while the store is probed, which is mostly waiting.
+  await Promise.all(roots.map((root) => app.prepare(root)))
   await beginArchive({ store, clock: app.clock, random: () => randomBytes(16).toString('hex') })
   const all = openThrottle(limits.storeBytesInFlight)
   const inFlight = bytesPerSecond === null ? all : pacedThrottle(all, { clock: app.clock, perSecond: bytesPerSecond })

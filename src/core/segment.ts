@@ -52,6 +52,12 @@ export interface Frame {
   raw: number
 }
 
+/** A frame as it was compressed, and how many raw bytes it holds. */
+export interface FrameBytes {
+  bytes: Uint8Array
+  raw: number
+}
+
 /** Key of a segment below the archive's prefix. 16 digits, so that byte order is numeric order. */
 export function segmentKey(root: string, source: string, start: number): string {
   return `${segmentPrefix(root)}${source}/${offsetText(start)}.zst`
@@ -86,11 +92,13 @@ function offsetText(offset: number): string {
   return String(offset).padStart(16, '0')
 }
 
-/** The whole object, from the frames that the reader compressed. */
-export function buildSegment(header: SegmentHeader, frames: Buffer, table: Frame[]): Buffer {
+/** The whole object in its parts, in order, from the frames that the reader compressed. */
+export function buildSegment(header: SegmentHeader, frames: readonly FrameBytes[]): Uint8Array[] {
   const json = Buffer.from(`${JSON.stringify(header)}\n`)
   const head = skippable(headerMagic, json)
-  return Buffer.concat([head, frames, seekTable([{ compressed: head.length, raw: 0 }, ...table])])
+  const table = frames.map(({ bytes, raw }) => ({ compressed: bytes.length, raw }))
+  const tail = seekTable([{ compressed: head.length, raw: 0 }, ...table])
+  return [head, ...frames.map(({ bytes }) => bytes), tail]
 }
 
 function seekTable(table: Frame[]): Buffer {

@@ -1,3 +1,5 @@
+import type { FrameBytes } from '../core/segment.ts'
+
 /**
  * The files of one root, as one node sees them. Paths are as in `core/path.ts`.
  *
@@ -116,10 +118,13 @@ export interface SegmentBody {
   sha256: string
   witness: { length: number; sha256: string }
   tail: 'complete' | 'incomplete' | 'cut'
-  /** zstd frames of at most 1 MiB raw each, one after the other. */
-  frames: Buffer
-  /** Compressed and raw size of each frame. */
-  table: { compressed: number; raw: number }[]
+  /**
+   * zstd frames of at most 1 MiB raw each, in order. They may come after the look, so that the next one can begin meanwhile. Rejects with
+   * `internal` if they cannot be had; no one needs to listen.
+   */
+  frames: Promise<FrameBytes[]>
+  /** Frees the frames' memory, once nobody needs it; left to the collector, it would be what the collector mostly runs for. */
+  release(): void
   /** The first and the last line, without newline, at most 64 KiB each (for the header's times). */
   firstLine: Buffer
   lastLine: Buffer

@@ -6,6 +6,7 @@
  *    sees the whole object or none. It is durable when `created` is answered. The outcome is one of three: when the adapter
  *    cannot know (lost response, 409, 5xx, time-out) it answers `unknown` with the cause, and the caller reads the key back.
  *    A refusal that is certain (denied, missing bucket, disk full) throws.
+ *  - A body may come in parts, which are stored one after the other. It belongs to the caller again once the call is answered.
  *  - `get`, `list` see every object whose create was answered before the call (read-after-write).
  *  - `list` gives keys in byte order, strictly after `after`.
  *  - Objects under `evidence/` are only ever created, and never replaced. `remove` is for `derived/`, for what a probe left, and, of evidence,
@@ -17,7 +18,7 @@
 export interface Store {
   /** Where it is, without credentials: `file:///var/lib/gleaner`, `s3://bucket/prefix`. Equal strings are one archive. */
   readonly url: string
-  create(key: string, body: Buffer): Promise<CreateOutcome>
+  create(key: string, body: Body): Promise<CreateOutcome>
   /** The object, or the part of it in `range`; null if there is none. A range past the end gives an empty body. */
   get(key: string, range?: ByteRange): Promise<StoredObject | null>
   /** Up to `limit` (default 1000) objects whose key begins with `prefix` and sorts after `after` (a full key). */
@@ -32,6 +33,8 @@ export interface Store {
   readonly clockStepMs: number
   close(): Promise<void>
 }
+
+export type Body = Buffer | readonly Uint8Array[]
 
 export type CreateOutcome =
   | { outcome: 'created'; storedAtMs: number }

@@ -11,14 +11,14 @@
 
 import { GleanerError } from '../errors.ts'
 import type { Clock } from '../ports/clock.ts'
-import type { Store, StoredObject } from '../ports/store.ts'
+import type { Body, Store, StoredObject } from '../ports/store.ts'
 
 const attemptsMax = 6
 const backoffMs = [100, 300, 1000, 2000, 4000]
 
 export interface Creation {
   key: string
-  body: Buffer
+  body: Body
   /** Whether an object that is there was made by this very call. */
   isOurs(object: Buffer): boolean
 }

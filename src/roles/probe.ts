@@ -11,7 +11,7 @@ import type { Store } from '../ports/store.ts'
  *   list order         keys in byte order, strictly after a given key, no more than asked for
  *
  * An answer that was lost is no failure: as for a segment, the key is read back and tells who won. Keys are under
- * `derived/probe/<random>/` and are removed at the end, where the store allows it.
+ * `derived/probe/<random>/` and are removed at the end, where the store allows it. The checks run side by side: a probe mostly waits.
  */
 export interface ProbeReport {
   /** Whether the store may hold an archive. */
@@ -48,15 +48,18 @@ const attemptsMax = 4
  */
 export async function probeStore(store: Store, options: { random: () => string }): Promise<ProbeReport> {
   const place = `derived/probe/${options.random()}/`
-  const checks: ProbeCheck[] = []
-  try {
-    for (const [name, check] of Object.entries(checksInOrder)) {
-      checks.push({ name, ...(await check(store, `${place}${name.replaceAll(' ', '-')}/`).catch(refusal)) })
-    }
-    return { ok: checks.every(({ ok }) => ok), checks }
-  } finally {
-    await clear(store, place)
-  }
+  const settled = await Promise.allSettled(
+    Object.entries(checksInOrder).map(async ([name, check]): Promise<ProbeCheck> => {
+      const verdict = await check(store, `${place}${name.replaceAll(' ', '-')}/`).catch(refusal)
+      return { name, ...verdict }
+    }),
+  )
+  await clear(store, place)
+  const checks = settled.map((one) => {
+    if (one.status === 'rejected') throw one.reason
+    return one.value
+  })
+  return { ok: checks.every(({ ok }) => ok), checks }
 }
 
 async function createOnly(store: Store, place: string): Promise<Verdict> {
@@ -142,7 +145,8 @@ function refusal(error: unknown): Verdict {
 
 async function clear(store: Store, place: string): Promise<void> {
   try {
-    for (const { key } of (await store.list(place)).objects) await store.remove(key)
+    const { objects } = await store.list(place)
+    await Promise.all(objects.map(({ key }) => store.remove(key)))
   } catch {
     // What stays behind is a few objects under derived/probe/.
   }

@@ -230,7 +230,7 @@ async function keepRevision(
   for (let n = 1; n <= revisionsMax; n++) {
     const key = revisionKey(root.name, mark.source, { start: mark.start, n })
     const header = revisionHeader(context, { mark, path, body })
-    const object = buildSegment(header, body.frames, body.table)
+    const object = buildSegment(header, await body.frames)
     const committed = await commit(store, clock, {
       key,
       body: object,

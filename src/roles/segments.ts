@@ -1,6 +1,6 @@
 /**
  * Bytes of a file → segments of its source. One segment at a time, each read in one look that is confirmed by the evidence it was
- * resolved with; the next is read and compressed while this one is being stored.
+ * resolved with; the next is read and compressed while this one is still being compressed and stored.
  *
  *     created                     the head moves to its end
  *     exists, equal bytes         another worker was first: the head moves to the end of its segment
@@ -185,14 +185,16 @@ async function store(
 ): Promise<Stored> {
   const { header, body } = storing
   const key = segmentKey(header.root, header.source, header.start)
-  const object = buildSegment(header, body.frames, body.table)
-  const committed = await parts.inFlight.hold(object.length, () =>
+  const object = buildSegment(header, await body.frames)
+  const bytes = object.reduce((sum, part) => sum + part.length, 0)
+  const committed = await parts.inFlight.hold(bytes, () =>
     commit(context.store, context.clock, {
       key,
       body: object,
       isOurs: (there) => readHeader(there, key)?.writeId === header.writeId,
     }),
   )
+  body.release()
   if (committed.by === 'us') {
     const mark = markOf(header, key, committed.storedAtMs)
     parts.ledger.learn(mark)

@@ -39,7 +39,7 @@ for (const [suffix, compress] of formats) {
     t.is(look.stat.size, content.length)
     t.is(look.stat.ino, statSync(join(top, name), { bigint: true }).ino)
     t.deepEqual(look.probes, [sha256(content)])
-    checkSegment(t, content, look.segment)
+    await checkSegment(t, content, look.segment)
     t.true(look.steady)
     // stat tells of the compressed file itself
     t.is((await files.stat([name], { fresh: true })).stats[0]?.size, two(compress).length)

@@ -11,6 +11,7 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs'
+import { randomBytes } from 'node:crypto'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -18,6 +19,7 @@ import test, { type ExecutionContext } from 'ava'
 import { openFiles } from '../../src/adapters/files.ts'
 import { errnoOf, failureOf, fileError } from '../../src/adapters/files-errors.ts'
 import { untypedEntries } from '../../src/adapters/files-list.ts'
+import type { SegmentBody } from '../../src/ports/files.ts'
 import { checkSegment, glance, reading, rejects, sha256 } from '../contract/files.ts'
 
 function world(t: ExecutionContext) {
@@ -30,6 +32,10 @@ function world(t: ExecutionContext) {
     rmSync(parent, { recursive: true })
   })
   return { parent, top, files }
+}
+
+async function framesOf(segment: SegmentBody | null) {
+  return (await segment?.frames)?.map(({ bytes }) => bytes) ?? []
 }
 
 test('only regular files are opened, and none blocks', async (t) => {
@@ -107,18 +113,18 @@ test('a file that another process appends to: each look takes whole lines and is
   closeSync(descriptor)
   const ended = once(writer, 'exit')
   let start = 0
-  const parts: Buffer[] = []
+  const parts: Uint8Array[] = []
   do {
     const { segment, steady } = await files.look('a', reading({ start }))
     t.true(steady)
     if (segment === null) return t.fail()
     start = segment.end
-    if (segment.frames.length > 0) parts.push(segment.frames)
+    parts.push(...(await framesOf(segment)))
   } while (writer.exitCode === null)
   await ended
   const rest = await files.look('a', reading({ start }))
   const archived = execFileSync('zstd', ['-dc'], {
-    input: Buffer.concat([...parts, rest.segment?.frames ?? Buffer.alloc(0)]),
+    input: Buffer.concat([...parts, ...(await framesOf(rest.segment))]),
   })
   t.true(archived.equals(execFileSync('cat', [path])))
 })
@@ -146,8 +152,9 @@ test('the frames of a long segment are what `zstd -dc` makes the file of', async
   )
   writeFileSync(join(top, 'a'), bytes)
   const { segment } = await files.look('a', { ...reading({}), fresh: true })
-  checkSegment(t, bytes, segment)
-  t.true(execFileSync('zstd', ['-dc'], { input: segment?.frames, maxBuffer: 2 ** 26 }).equals(bytes))
+  await checkSegment(t, bytes, segment)
+  const input = Buffer.concat(await framesOf(segment))
+  t.true(execFileSync('zstd', ['-dc'], { input, maxBuffer: 2 ** 26 }).equals(bytes))
   const tail = bytes.subarray(1_000_003)
   const later = await files.look('a', reading({ start: 1_000_003 }))
   t.is(later.segment?.sha256, sha256(tail))
@@ -200,6 +207,35 @@ test('a closed root says so', async (t) => {
   await rejects(t, files.mount(), 'root-unavailable')
 })
 
+test('a look is answered before its frames are compressed; those of a root that is closed meanwhile never come', async (t) => {
+  const { top } = world(t)
+  // At this level a frame takes a while.
+  const files = openFiles({ root: 'slow', path: top, remote: 'auto', deadlineMs: 30_000, compressLevel: 19 })
+  writeFileSync(
+    join(top, 'a'),
+    randomBytes(2 ** 22)
+      .toString('hex')
+      .replaceAll('00', '0\n'),
+  )
+  const { segment } = await files.look('a', reading({}))
+  t.true(await files.close())
+  await rejects(t, framesOf(segment), 'internal')
+})
+
+test('released frames hold no memory', async (t) => {
+  const { top, files } = world(t)
+  writeFileSync(join(top, 'a'), Buffer.alloc(2 ** 22, '0123456\n'))
+  writeFileSync(join(top, 'small'), 'one\n')
+  for (const path of ['a', 'small']) {
+    const { segment } = await files.look(path, reading({}))
+    const frames = await framesOf(segment)
+    t.true(frames.length > 0 && frames.every((bytes) => bytes.length > 0))
+    segment?.release()
+    await segment?.frames
+    t.true(frames.every((bytes) => bytes.length === 0))
+  }
+})
+
 // Serial: compressors are shared by all roots of the process.
 test.serial('a compressor that breaks fails its calls, and the next ones have new compressors', async (t) => {
   const { top, files } = world(t)
@@ -212,7 +248,8 @@ test.serial('a compressor that breaks fails its calls, and the next ones have ne
     compressLevel: 'none' as never,
   })
   t.teardown(() => broken.close())
-  for (let tries = 0; tries < 2; tries++) await rejects(t, broken.look('a', reading({})), 'internal')
+  const frames = async () => framesOf((await broken.look('a', reading({}))).segment)
+  for (let tries = 0; tries < 2; tries++) await rejects(t, frames(), 'internal')
   t.is((await broken.look('a', glance)).stat.size, 2 ** 22)
   t.is((await files.look('a', reading({}))).segment?.end, 2 ** 22)
 })

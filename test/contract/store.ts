@@ -63,6 +63,16 @@ export function storeContract(test: TestFn, name: string, open: () => Promise<Op
     }
   })
 
+  check('a body in parts is stored as one, and may be overwritten once the call is answered', async (t, store) => {
+    const parts = Array.from({ length: 3000 }, (_, n) => Buffer.from(`${n % 7 === 0 ? '' : n},`))
+    const whole = Buffer.concat(parts)
+    t.is((await store.create('evidence/parts', parts)).outcome, 'created')
+    for (const part of parts) part.fill(0)
+    t.true((await store.get('evidence/parts'))?.body.equals(whole))
+    t.is((await store.create('evidence/none', [])).outcome, 'created')
+    t.is((await store.get('evidence/none'))?.size, 0)
+  })
+
   check('ranges, also from the end and past it', async (t, store) => {
     await store.create('digits', text('0123456789'))
     const part = async (range: Parameters<Store['get']>[1]) => {

@@ -138,7 +138,7 @@ test('what is no segment is damage, and says which object', (t) => {
 })
 
 test('a header without fields, or that is not JSON, is damage; one of a newer version says so', (t) => {
-  const build = (header: object) => buildSegment(header as SegmentHeader, Buffer.alloc(0), [])
+  const build = (header: object) => Buffer.concat(buildSegment(header as SegmentHeader, []))
   t.like(
     t.throws(() => readHeader(build({ v: 1 }), key)),
     damaged,
@@ -163,7 +163,7 @@ test('a frame that decompresses to more or less than the table says is damage, w
   const bomb = zstdCompressSync(Buffer.alloc(50_000_000))
   for (const raw of [10, 49_999_999, 50_000_001]) {
     const header = { ...headerFor(Buffer.alloc(raw > 1_048_576 ? 1 : raw)), end: raw }
-    const object = buildSegment(header, bomb, [{ compressed: bomb.length, raw }])
+    const object = Buffer.concat(buildSegment(header, [{ bytes: bomb, raw }]))
     t.like(
       t.throws(() => [...framesOf(object, key)]),
       damaged,
@@ -173,9 +173,7 @@ test('a frame that decompresses to more or less than the table says is damage, w
 
 test('frames that do not add up to the range are damage', (t) => {
   const frame = zstdCompressSync(Buffer.from('a\n'))
-  const object = buildSegment({ ...headerFor(Buffer.from('a\n')), end: 3 }, frame, [
-    { compressed: frame.length, raw: 2 },
-  ])
+  const object = Buffer.concat(buildSegment({ ...headerFor(Buffer.from('a\n')), end: 3 }, [{ bytes: frame, raw: 2 }]))
   t.like(
     t.throws(() => [...framesOf(object, key)]),
     damaged,

@@ -5,6 +5,7 @@ import { finishCut, scan, startCut } from '../../src/core/cut.ts'
 import { sha256 } from '../../src/core/hash.ts'
 import { witnessBytes } from '../../src/core/identity.ts'
 import { frameBytesMax } from '../../src/core/segment.ts'
+import type { FrameBytes } from '../../src/core/segment.ts'
 import type { ReadRequest, SegmentBody } from '../../src/ports/files.ts'
 
 const options = { chunkSize: 65_536, params: { [constants.ZSTD_c_compressionLevel]: 1 } }
@@ -16,9 +17,11 @@ export function cutSegment(file: Buffer, read: ReadRequest): SegmentBody {
   const ending = finishCut(cut, { end: read.end, tail: read.tail }, read)
   const bytes = file.subarray(read.start, ending.end)
   const trail = file.subarray(Math.max(0, ending.end - witnessBytes), ending.end)
-  const frames: Buffer[] = []
-  for (let at = 0; at < bytes.length; at += frameBytesMax)
-    frames.push(zstdCompressSync(bytes.subarray(at, at + frameBytesMax), options))
+  const frames: FrameBytes[] = []
+  for (let at = 0; at < bytes.length; at += frameBytesMax) {
+    const raw = bytes.subarray(at, at + frameBytesMax)
+    frames.push({ bytes: zstdCompressSync(raw, options), raw: raw.length })
+  }
   const newline = bytes.indexOf(10)
   return {
     start: read.start,
@@ -27,11 +30,9 @@ export function cutSegment(file: Buffer, read: ReadRequest): SegmentBody {
     sha256: sha256(bytes),
     witness: { length: trail.length, sha256: sha256(trail) },
     tail: ending.tail,
-    frames: Buffer.concat(frames),
-    table: frames.map((frame, index) => ({
-      compressed: frame.length,
-      raw: Math.min(frameBytesMax, bytes.length - index * frameBytesMax),
-    })),
+    frames: Promise.resolve(frames),
+    // Whoever uses them afterwards archives what no file held.
+    release: () => frames.forEach(({ bytes }) => bytes.fill(0)),
     firstLine: newline < 0 ? bytes : bytes.subarray(0, newline),
     lastLine: bytes.subarray(Math.max(0, ending.lastStart - read.start)),
     nulAt: cut.nulAt,

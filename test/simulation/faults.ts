@@ -47,7 +47,8 @@ export function faultyStore(store: Store, parts: Parts): Store {
         // Lost on the way there, or on the way back; or it arrives late, after the caller has given up.
         const kind = random.int(3)
         if (kind === 1) await store.create(key, body)
-        if (kind === 2) parts.scheduler.after(random.next() * 900, () => void store.create(key, body))
+        const sent = Buffer.isBuffer(body) ? body : Buffer.concat(body)
+        if (kind === 2) parts.scheduler.after(random.next() * 900, () => void store.create(key, sent))
         await wait(parts, 20)
         return parts.isAlive() ? { outcome: 'unknown', cause: failure('create', key) } : never()
       }

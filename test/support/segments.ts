@@ -67,9 +67,8 @@ export function segmentObject(
 ): { object: Buffer; header: SegmentHeader } {
   const raw = Buffer.concat(pieces)
   const header = { ...headerFor(raw, facts), ...facts.header }
-  const frames = pieces.map((piece) => zstdCompressSync(piece))
-  const table = pieces.map((piece, index) => ({ compressed: (frames[index] as Buffer).length, raw: piece.length }))
-  return { object: buildSegment(header, Buffer.concat(frames), table), header }
+  const frames = pieces.map((piece) => ({ bytes: zstdCompressSync(piece), raw: piece.length }))
+  return { object: Buffer.concat(buildSegment(header, frames)), header }
 }
 
 /** Archives a source as these segments; gives their keys. */
