@@ -89,9 +89,7 @@ export async function choose(
 
 async function headerOrReason(store: Store, key: string): Promise<SegmentHeader | string> {
   try {
-    return (
-      (await headerAt(store, key)) ?? 'it is gone or cut short: another expiry is at work, or run `gleaner verify`'
-    )
+    return (await headerAt(store, key)) ?? 'it is gone or cut short: another expiry is at work, or run `gleaner verify`'
   } catch (error) {
     if (isGleanerError(error, 'store-damaged')) return 'it is damaged: run `gleaner verify`'
     throw error

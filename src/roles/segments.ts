@@ -94,15 +94,11 @@ export async function archiveFile(
     if (stored.outcome === 'conflict') return { ...archived, outcome: 'conflict' }
     archived.head = stored.mark
     if (stored.outcome === 'ours') archived.made.push(stored.mark)
-    if (stored.outcome === 'ours' && body.start === 0) archived.beginning = firstFrame(body)
+    if (stored.outcome === 'ours') archived.beginning ??= stored.beginning
     if (stored.mark.end !== body.end) return { ...archived, outcome: 'more' }
     if (more && reading === null) archived.outcome = 'more'
   }
   return archived
-}
-
-function firstFrame({ frames, table }: SegmentBody): Buffer {
-  return zstdDecompressSync(frames.subarray(0, table[0]?.compressed))
 }
 
 async function readSegment(
@@ -176,7 +172,11 @@ interface Storing {
   fresh: boolean
 }
 
-type Stored = { outcome: 'ours' | 'theirs'; mark: Mark } | { outcome: 'conflict' }
+/** `beginning`: the source's first frame, where this was its first segment. */
+type Stored =
+  | { outcome: 'ours'; mark: Mark; beginning: Buffer | null }
+  | { outcome: 'theirs'; mark: Mark }
+  | { outcome: 'conflict' }
 
 async function store(
   context: RootContext,
@@ -185,7 +185,8 @@ async function store(
 ): Promise<Stored> {
   const { header, body } = storing
   const key = segmentKey(header.root, header.source, header.start)
-  const object = buildSegment(header, await body.frames)
+  const frames = await body.frames
+  const object = buildSegment(header, frames)
   const bytes = object.reduce((sum, part) => sum + part.length, 0)
   const committed = await parts.inFlight.hold(bytes, () =>
     commit(context.store, context.clock, {
@@ -194,6 +195,8 @@ async function store(
       isOurs: (there) => readHeader(there, key)?.writeId === header.writeId,
     }),
   )
+  const [first] = header.start === 0 ? frames : []
+  const beginning = first && committed.by === 'us' ? zstdDecompressSync(first.bytes) : null
   body.release()
   if (committed.by === 'us') {
     const mark = markOf(header, key, committed.storedAtMs)
@@ -204,7 +207,7 @@ async function store(
       end: header.end,
       lines: header.lines,
     })
-    return { outcome: 'ours', mark }
+    return { outcome: 'ours', mark, beginning }
   }
   const theirs = markOf(readHeader(committed.object.body, key) as SegmentHeader, key, committed.object.storedAtMs)
   parts.ledger.learn(theirs)
