@@ -32,6 +32,7 @@ export async function advance(one: Visit, found: Found): Promise<Visited> {
   if (head === null) return quiet(one, stored.againMs ?? untilSettledOrFinal(one))
   bind(one, found.id, found.c0)
   entry.seen = Math.max(entry.seen, found.look.stat.size)
+  if (entry.archived !== head.end) one.parts.entries.changed()
   entry.archived = head.end
   const more = await publish(one, found, head)
   if (troubled !== undefined) throw troubled

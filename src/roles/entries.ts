@@ -42,8 +42,11 @@ export interface Entry {
   revisitMs: number
   /** A signal said that the file is at least this long; kept until `untilMs`. */
   expected: { size: number; untilMs: number } | null
-  /** How many full passes in a row did not list it. */
+  /** The last pass that listed it, and how many in a row have not. */
+  listedIn: number
   missed: number
+  /** No longer among the entries: what the path is next has another. */
+  forgotten: boolean
   /** How far the source is archived and published, as last seen from here. */
   archived: number
   published: number
@@ -57,6 +60,10 @@ export interface Entries {
   delete(path: string): void
   all(): IterableIterator<Entry>
   readonly size: number
+  /** Goes up with whatever changes what is remembered for long: files, their stats and sources, how far they are archived. */
+  readonly changes: number
+  /** Counts such a change that was made to an entry directly. */
+  changed(): void
   /** Binds a path to a source (null: to none). */
   bind(entry: Entry, source: string | null, c0: string): void
   /** Paths last found to be this source. */
@@ -69,6 +76,7 @@ export function openEntries(familyOf: (path: string) => string): Entries {
   const byPath = new Map<string, Entry>()
   const bySource = new Map<string, Set<string>>()
   const byFamily = new Map<string, Set<string>>()
+  let changes = 0
 
   const unbind = (entry: Entry): void => {
     if (entry.source !== null) remove(bySource, entry.source, entry.path)
@@ -90,13 +98,20 @@ export function openEntries(familyOf: (path: string) => string): Entries {
       unbind(entry)
       remove(byFamily, entry.family, path)
       byPath.delete(path)
+      entry.forgotten = true
+      changes++
     },
     all: () => byPath.values(),
     get size() {
       return byPath.size
     },
+    get changes() {
+      return changes
+    },
+    changed: () => void changes++,
     bind(entry, source, c0) {
       if (entry.source !== source) {
+        changes++
         unbind(entry)
         entry.seen = 0
         entry.hole = null
@@ -134,7 +149,9 @@ function newEntry(path: string, family: string): Entry {
     quiet: false,
     revisitMs: Number.POSITIVE_INFINITY,
     expected: null,
+    listedIn: 0,
     missed: 0,
+    forgotten: false,
     archived: 0,
     published: 0,
     state: 'growing',

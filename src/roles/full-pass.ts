@@ -18,6 +18,7 @@ import { saveCatalog } from './catalog.ts'
 import type { RootContext } from './context.ts'
 import type { Entry } from './entries.ts'
 import type { Mark } from './ledger.ts'
+import type { Seen } from './pass.ts'
 import type { Worker } from './work.ts'
 
 /** The floor stays at least this far behind the pass: what is being committed now must not count as stored by it. */
@@ -31,17 +32,12 @@ const caughtUpMsMax = 60_000
 /** Segments of one source that a full pass gives to be proven. */
 const provenPerPassMax = 1000
 
-/** A file as the pass saw it. */
-export interface Seen {
-  size: number
-  ino: bigint
-}
-
 export interface FullPassFacts {
   report: { files: number; bytes: number }
   /** Store time at which the pass began; null: the store was away. */
   startedAt: number | null
-  sizes: Map<string, Seen>
+  /** What each file was, if Redis was found to be new. */
+  sizes: Map<string, Seen> | null
   alone: boolean
 }
 
@@ -51,12 +47,17 @@ export type FullPass = (facts: FullPassFacts) => Promise<boolean>
 export function openFullPass(context: RootContext, worker: Worker): FullPass {
   /** The epoch for which this process swept the archive last, and when. */
   let swept = { epoch: '', atMs: 0 }
+  /** What was known when everything known was proven, and when the catalog was saved. */
+  let proven = -1
+  let saved = -1
+  const changes = (): number => worker.entries.changes + worker.prover.changes
 
   const feedPart = async (feed: Feed, facts: FullPassFacts, startedAt: number): Promise<boolean> => {
     worker.epochs?.forget()
     const epoch = await worker.epochs?.current()
     if (!epoch) return true
-    if (epoch.state === 'starting') return openEpoch(context, worker, { feed, epoch, sizes: facts.sizes })
+    if (epoch.state === 'starting')
+      return facts.sizes !== null && openEpoch(context, worker, { feed, epoch, sizes: facts.sizes })
     const to = Math.floor(startedAt - floorDelayMs)
     const raise = !facts.alone && to > epoch.floorMs && worker.entries.size >= positionsWorthDropping
     const isDue = swept.epoch !== epoch.id || startedAt - swept.atMs >= sweepEveryMs
@@ -71,7 +72,8 @@ export function openFullPass(context: RootContext, worker: Worker): FullPass {
     await (facts.alone ? caughtUp : Promise.race([caughtUp, context.clock.delay(caughtUpMsMax)]))
     const { startedAt } = facts
     if (startedAt === null) return false
-    await proveRest(context, worker)
+    const before = changes()
+    if (before !== proven && (await proveRest(context, worker)) === 0) proven = before
     let isDone = true
     try {
       if (context.feed) isDone = await feedPart(context.feed, facts, startedAt)
@@ -80,10 +82,16 @@ export function openFullPass(context: RootContext, worker: Worker): FullPass {
       context.telemetry.trouble(error, { root: context.root.name, role: 'reconcile' })
       isDone = false
     }
-    await saveCatalog(context, worker).catch((error: unknown) => {
-      if (!isGleanerError(error)) throw error
-      context.telemetry.trouble(error, { root: context.root.name, role: 'reconcile' })
-    })
+    if (changes() !== saved) {
+      const current = changes()
+      try {
+        await saveCatalog(context, worker)
+        saved = current
+      } catch (error) {
+        if (!isGleanerError(error)) throw error
+        context.telemetry.trouble(error, { root: context.root.name, role: 'reconcile' })
+      }
+    }
     if (facts.alone) await worker.journal.pass({ from: startedAt, to: await context.store.nowMs(), ...facts.report })
     return isDone
   }
@@ -149,7 +157,8 @@ async function segmentBefore(worker: Worker, source: string, size: number): Prom
   return listed.map(({ key }) => parseSegmentKey(key)?.start ?? 0).findLast((start) => start < size) ?? 0
 }
 
-async function proveRest(context: RootContext, worker: Worker): Promise<void> {
+/** Gives how many sources were found not to be proven. */
+async function proveRest(context: RootContext, worker: Worker): Promise<number> {
   const { feed, root } = context
   const { prover, ledger } = worker
   const held = new Map<string, Entry>()
@@ -169,6 +178,7 @@ async function proveRest(context: RootContext, worker: Worker): Promise<void> {
       }
     }
   }
+  return sources.length
 }
 
 export interface Reach {

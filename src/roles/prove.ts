@@ -48,13 +48,15 @@ export interface Prover {
   learn(source: string, end: number): void
   /** Proves what is ripe. Gives how long until the next is, or null. */
   step(): Promise<number | null>
+  /** Goes up with every proof learned or made. */
+  readonly changes: number
   oldestAgeMs(): number
   readonly waiting: number
 }
 
 interface Proofs {
   /** How far each source is proven. */
-  proofs: LruMap<string, number>
+  proofs: { get(source: string): number | undefined; set(source: string, end: number): void }
 }
 
 export interface ProverParts {
@@ -70,7 +72,15 @@ export interface ProverParts {
 export function openProver(context: RootContext, parts: ProverParts): Prover {
   const { clock, root } = context
   const jobs = openJobs()
-  const proofs = new LruMap<string, number>(200_000)
+  const kept = new LruMap<string, number>(200_000)
+  let changes = 0
+  const proofs: Proofs['proofs'] = {
+    get: (source) => kept.get(source),
+    set(source, end) {
+      kept.set(source, end)
+      changes++
+    },
+  }
 
   const prove = async (job: Job): Promise<void> => {
     const outcome = await proveOne(context, { ...parts, proofs }, job)
@@ -101,6 +111,9 @@ export function openProver(context: RootContext, parts: ProverParts): Prover {
       }
       const next = jobs.soonestMs()
       return next === null ? null : Math.max(1, next - clock.monotonicMs())
+    },
+    get changes() {
+      return changes
     },
     oldestAgeMs: () => Math.max(0, clock.monotonicMs() - (jobs.soonestMs() ?? Number.POSITIVE_INFINITY)),
     get waiting() {

@@ -160,6 +160,7 @@ async function goOn(one: Visit, found: Found): Promise<Visited> {
 function note(one: Visit, look: Look): void {
   const { entry, nowMs } = one
   if (!isSameStat(entry.stat, look.stat)) {
+    one.parts.entries.changed()
     entry.unchangedSinceMs = nowMs
     entry.changedMs = nowMs
   }
