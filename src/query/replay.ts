@@ -13,7 +13,7 @@ import { endOfLine } from '../formats/lines.ts'
 import { GleanerError } from '../errors.ts'
 import { archivedRecords, revisionEntry } from '../roles/archived-records.ts'
 import type { RootContext } from '../roles/context.ts'
-import { reachOf } from '../roles/full-pass.ts'
+import { reachOf } from '../roles/reach.ts'
 import type { Ledger, Mark } from '../roles/ledger.ts'
 import { openParseContexts } from '../roles/parse-context.ts'
 

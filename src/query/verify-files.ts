@@ -9,7 +9,7 @@
 import { readHeader } from '../core/segment.ts'
 import { isGleanerError } from '../errors.ts'
 import type { RootContext } from '../roles/context.ts'
-import { reachOf } from '../roles/full-pass.ts'
+import { reachOf } from '../roles/reach.ts'
 import type { Ledger, Mark } from '../roles/ledger.ts'
 import { openLedger } from '../roles/ledger.ts'
 import { lookRequest } from '../roles/resolve.ts'

@@ -47,10 +47,18 @@ export interface Entry {
   missed: number
   /** No longer among the entries: what the path is next has another. */
   forgotten: boolean
-  /** How far the source is archived and published, as last seen from here. */
+  /** How far the source is archived and published, as last seen from here; and its last segment. */
   archived: number
   published: number
+  head: Head | null
   state: 'growing' | 'behind' | 'rotated' | 'final' | 'truncated'
+}
+
+/** What is kept of a source's last segment for long; the rest is asked of the archive again. */
+export interface Head {
+  start: number
+  end: number
+  storedAtMs: number
 }
 
 export interface Entries {
@@ -116,6 +124,8 @@ export function openEntries(familyOf: (path: string) => string): Entries {
         entry.seen = 0
         entry.hole = null
         entry.doubt = null
+        entry.archived = 0
+        entry.head = null
         if (source !== null) add(bySource, source, entry.path)
       }
       entry.source = source
@@ -154,6 +164,7 @@ function newEntry(path: string, family: string): Entry {
     forgotten: false,
     archived: 0,
     published: 0,
+    head: null,
     state: 'growing',
   }
 }

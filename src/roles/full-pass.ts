@@ -10,7 +10,7 @@
 
 import type { Position } from '../core/position.ts'
 import { decodePosition, encodePosition } from '../core/position.ts'
-import { parseSegmentKey, segmentBytesMax, segmentPrefix } from '../core/segment.ts'
+import { parseSegmentKey, segmentBytesMax } from '../core/segment.ts'
 import type { Epoch, Feed } from '../ports/feed.ts'
 import type { Listed } from '../ports/store.ts'
 import { isGleanerError } from '../errors.ts'
@@ -19,13 +19,14 @@ import type { RootContext } from './context.ts'
 import type { Entry } from './entries.ts'
 import type { Mark } from './ledger.ts'
 import type { Seen } from './pass.ts'
+import type { Reach } from './reach.ts'
+import { reachOf } from './reach.ts'
 import type { Worker } from './work.ts'
 
 /** The floor stays at least this far behind the pass: what is being committed now must not count as stored by it. */
 const floorDelayMs = 10 * 60_000
 /** Raising the floor lists the whole archive of a root: not for a handful of positions. */
 const positionsWorthDropping = 1000
-const page = 10_000
 /** Another node may have died between archiving and publishing a file that is gone since. */
 const sweepEveryMs = 3_600_000
 const caughtUpMsMax = 60_000
@@ -181,32 +182,6 @@ async function proveRest(context: RootContext, worker: Worker): Promise<number> 
   return sources.length
 }
 
-export interface Reach {
-  last: Listed
-  /** The last one that was stored by the time asked for. */
-  stored: Listed | null
-}
-
-/** How far the archive of each source reaches, by one listing of the root's segments. */
-export async function reachOf(context: Pick<RootContext, 'root' | 'store'>, byMs: number): Promise<Map<string, Reach>> {
-  const sources = new Map<string, Reach>()
-  const prefix = segmentPrefix(context.root.name)
-  for (let after: string | undefined; ; ) {
-    const { objects, more } = await context.store.list(
-      prefix,
-      after === undefined ? { limit: page } : { after, limit: page },
-    )
-    for (const listed of objects) {
-      const source = parseSegmentKey(listed.key)?.source
-      if (!source) continue
-      const stored = listed.storedAtMs <= byMs ? listed : (sources.get(source)?.stored ?? null)
-      sources.set(source, { last: listed, stored })
-    }
-    after = objects.at(-1)?.key
-    if (!more || after === undefined) return sources
-  }
-}
-
 async function sweep(
   context: RootContext,
   worker: Worker,
@@ -249,13 +224,19 @@ async function sweepSource(
 ): Promise<'behind' | 'droppable' | 'kept'> {
   const { last, stored } = at.reach
   const position = decodePosition(at.text ?? '')
-  const head = await worker.ledger.header(last.key, last.storedAtMs)
-  const isBehind = !position || position.published < head.end
+  const isBehind = !position || position.published < (await endOf(worker, at.source, last))
   if (isBehind) await worker.catchUp(at.source)
   if (!at.isRaising || !stored) return 'kept'
-  const { end } = await worker.ledger.header(stored.key, stored.storedAtMs)
+  const end = await endOf(worker, at.source, stored)
   if (isBehind && (position?.published ?? 0) < end) return 'behind'
   return position && isAt(position, end) ? 'droppable' : 'kept'
+}
+
+/** Where a listed segment ends: for most it is known from the files, and its header need not be read. */
+async function endOf({ entries, ledger }: Worker, source: string, { key, storedAtMs }: Listed): Promise<number> {
+  const start = parseSegmentKey(key)?.start
+  const held = entries.holders(source).map((path) => entries.get(path)?.head)
+  return held.find((head) => head?.start === start)?.end ?? (await ledger.header(key, storedAtMs)).end
 }
 
 /** Whether the floor would say the same. */

@@ -45,6 +45,9 @@ export interface Mark {
 const headerGuessBytes = 4096
 /** How many earlier segments are asked for their witness when the last one's does not fit. */
 const earlierMax = 64
+/** Of files that are left alone no more is needed than an entry holds (entries.ts). */
+const headsMax = 20_000
+const headersMax = 5000
 const wholeBytesMax = 24 * 1024 * 1024
 
 export interface Ledger {
@@ -95,7 +98,7 @@ interface Known {
 }
 
 export function openLedger(store: Store, root: string): Ledger {
-  const known: Known = { store, root, heads: new LruMap(200_000), headers: new LruMap(20_000), whole: null }
+  const known: Known = { store, root, heads: new LruMap(headsMax), headers: new LruMap(headersMax), whole: null }
   return {
     async candidates(c0, sizeHint) {
       const marks = knownCandidates(known, c0)

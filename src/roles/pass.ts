@@ -170,7 +170,7 @@ function isUnchanged(
   entry.lookedMs = one.nowMs
   if (published === null || entry.source === null || entry.state === 'behind' || entry.state === 'truncated')
     return true
-  const head = one.worker.ledger.known(entry.source)
+  const head = one.worker.ledger.known(entry.source) ?? entry.head
   return head !== null && published >= Math.max(head.end, entry.published)
 }
 
@@ -186,14 +186,16 @@ async function publishedOf(one: Pass, entries: Entry[]): Promise<(number | null)
     worker.epochs.forget()
     const epoch = await worker.epochs.current()
     if (epoch.state !== 'open') return []
-    const sources = entries.map((entry) => entry.source ?? '')
-    const texts = await feed.positions(root.name, sources)
-    return sources.map((source, index) => {
-      if (source === '') return null
+    const texts = await feed.positions(
+      root.name,
+      entries.map(({ source }) => source ?? ''),
+    )
+    return entries.map(({ source, head: kept }, index) => {
+      if (source === null) return null
       worker.publisher?.heard(source, texts[index] ?? null)
       const position = decodePosition(texts[index] ?? '')
       if (position) return position.published
-      const head = worker.ledger.known(source)
+      const head = worker.ledger.known(source) ?? kept
       return head && head.storedAtMs <= epoch.floorMs ? head.end : 0
     })
   } catch (error) {

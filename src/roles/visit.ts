@@ -103,7 +103,9 @@ export async function visit(
   const one: Visit = { context, parts, ...at, fresh, nowMs: context.clock.monotonicMs() }
   const { entry } = at
   entry.quiet = false
-  const mark = entry.source === null ? null : parts.ledger.known(entry.source)
+  const { ledger } = parts
+  const mark =
+    entry.source === null ? null : (ledger.known(entry.source) ?? (await ledger.last(entry.source, entry.seen)))
   const known = mark ? await lookAt(one, { mark, c0: entry.c0, evidence: evidenceOf(entry.c0, mark) }) : null
   return known ? goOn(one, known) : act(one, await identify(one))
 }
