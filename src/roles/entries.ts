@@ -2,6 +2,7 @@
  * What this process remembers of each path: a cache that proposes and never decides. All of it can be lost at any moment.
  */
 
+import { MultiMap } from '../core/multi-map.ts'
 import type { Aged } from '../core/settle.ts'
 import { unseen } from '../core/settle.ts'
 import type { FileStat } from '../ports/files.ts'
@@ -82,12 +83,12 @@ export interface Entries {
 
 export function openEntries(familyOf: (path: string) => string): Entries {
   const byPath = new Map<string, Entry>()
-  const bySource = new Map<string, Set<string>>()
-  const byFamily = new Map<string, Set<string>>()
+  const bySource = new MultiMap<string, string>()
+  const byFamily = new MultiMap<string, string>()
   let changes = 0
 
   const unbind = (entry: Entry): void => {
-    if (entry.source !== null) remove(bySource, entry.source, entry.path)
+    if (entry.source !== null) bySource.delete(entry.source, entry.path)
   }
 
   return {
@@ -97,14 +98,14 @@ export function openEntries(familyOf: (path: string) => string): Entries {
       if (known) return known
       const entry = newEntry(path, familyOf(path))
       byPath.set(path, entry)
-      add(byFamily, entry.family, path)
+      byFamily.add(entry.family, path)
       return entry
     },
     delete(path) {
       const entry = byPath.get(path)
       if (!entry) return
       unbind(entry)
-      remove(byFamily, entry.family, path)
+      byFamily.delete(entry.family, path)
       byPath.delete(path)
       entry.forgotten = true
       changes++
@@ -126,13 +127,13 @@ export function openEntries(familyOf: (path: string) => string): Entries {
         entry.doubt = null
         entry.archived = 0
         entry.head = null
-        if (source !== null) add(bySource, source, entry.path)
+        if (source !== null) bySource.add(source, entry.path)
       }
       entry.source = source
       entry.c0 = c0
     },
-    holders: (source) => [...(bySource.get(source) ?? [])],
-    members: (family) => [...(byFamily.get(family) ?? [])],
+    holders: (source) => bySource.get(source),
+    members: (family) => byFamily.get(family),
   }
 }
 
@@ -177,16 +178,4 @@ export function isSameStat(a: FileStat | null, b: FileStat | null): boolean {
     a.mtimeNs === b.mtimeNs &&
     a.ino === b.ino
   )
-}
-
-function add(map: Map<string, Set<string>>, key: string, path: string): void {
-  const set = map.get(key)
-  if (set) set.add(path)
-  else map.set(key, new Set([path]))
-}
-
-function remove(map: Map<string, Set<string>>, key: string, path: string): void {
-  const set = map.get(key)
-  set?.delete(path)
-  if (set?.size === 0) map.delete(key)
 }

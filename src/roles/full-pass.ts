@@ -10,7 +10,7 @@
 
 import type { Position } from '../core/position.ts'
 import { decodePosition, encodePosition } from '../core/position.ts'
-import { parseSegmentKey, segmentBytesMax } from '../core/segment.ts'
+import { parseSegmentKey, segmentBytesMax, segmentKey } from '../core/segment.ts'
 import type { Epoch, Feed } from '../ports/feed.ts'
 import type { Listed } from '../ports/store.ts'
 import { isGleanerError } from '../errors.ts'
@@ -171,15 +171,29 @@ async function proveRest(context: RootContext, worker: Worker): Promise<number> 
     const texts = feed ? await feed.proven(root.name, some).catch(() => []) : []
     for (const [index, source] of some.entries()) {
       prover.learn(source, Number((texts[index] ?? '0').split(' ')[0]))
-      const { path, archived } = held.get(source) as Entry
-      if (prover.provenTo(source) >= archived || prover.isProving(source)) continue
-      const listed = await ledger.segmentsFrom(source, prover.provenTo(source))
-      for (const { key, storedAtMs } of listed.slice(0, provenPerPassMax)) {
-        prover.add(path, [await ledger.header(key, storedAtMs)], { atOnce: false })
-      }
+      const entry = held.get(source) as Entry
+      if (prover.provenTo(source) >= entry.archived || prover.isProving(source)) continue
+      const segments = (await unprovenOf(context, worker, entry)).slice(0, provenPerPassMax)
+      prover.add(
+        entry.path,
+        segments.map(({ key, storedAtMs }) => ({ key, source, storedAtMs })),
+        { atOnce: false },
+      )
     }
   }
   return sources.length
+}
+
+/** The segments that are not proven yet; for most sources that is the last one, whose key is known. */
+async function unprovenOf(
+  { root }: RootContext,
+  { prover, ledger }: Worker,
+  { source, head }: Entry,
+): Promise<Pick<Listed, 'key' | 'storedAtMs'>[]> {
+  if (source === null) return []
+  const provenTo = prover.provenTo(source)
+  if (head === null || head.start !== provenTo) return ledger.segmentsFrom(source, provenTo)
+  return [{ key: segmentKey(root.name, source, head.start), storedAtMs: head.storedAtMs }]
 }
 
 async function sweep(

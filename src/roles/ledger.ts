@@ -47,7 +47,7 @@ const headerGuessBytes = 4096
 const earlierMax = 64
 /** Of files that are left alone no more is needed than an entry holds (entries.ts). */
 const headsMax = 20_000
-const headersMax = 5000
+const headersMax = 2000
 const wholeBytesMax = 24 * 1024 * 1024
 
 export interface Ledger {
