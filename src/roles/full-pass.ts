@@ -161,7 +161,7 @@ async function segmentBefore(worker: Worker, source: string, size: number): Prom
 /** Gives how many sources were found not to be proven. */
 async function proveRest(context: RootContext, worker: Worker): Promise<number> {
   const { feed, root } = context
-  const { prover, ledger } = worker
+  const { prover } = worker
   const held = new Map<string, Entry>()
   for (const entry of worker.entries.all())
     if (entry.source !== null && prover.provenTo(entry.source) < entry.archived) held.set(entry.source, entry)
