@@ -10,7 +10,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const marker = 'GLEANER_LEAN'
-const flags = ['--max-semi-space-size=4', '--v8-pool-size=2']
+const flags = ['--max-semi-space-size=1', '--v8-pool-size=1']
 
 /** Does not return where it begins anew. Does nothing the second time, where the settings are made already, or where execve is not to be had. */
 export function beginLean(): void {

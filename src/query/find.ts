@@ -6,7 +6,7 @@ import { familyOf } from '../core/family.ts'
 import { parseSourceId } from '../core/identity.ts'
 import { GleanerError } from '../errors.ts'
 import type { RootContext } from '../roles/context.ts'
-import { reachOf } from '../roles/full-pass.ts'
+import { reachOf } from '../roles/reach.ts'
 import type { Ledger, Mark } from '../roles/ledger.ts'
 import { lastMarks } from './sources.ts'
 

@@ -32,6 +32,10 @@ export async function advance(one: Visit, found: Found): Promise<Visited> {
   if (head === null) return quiet(one, stored.againMs ?? untilSettledOrFinal(one))
   bind(one, found.id, found.c0)
   entry.seen = Math.max(entry.seen, found.look.stat.size)
+  if (entry.head?.end !== head.end) {
+    one.parts.entries.changed()
+    entry.head = { start: head.start, end: head.end, storedAtMs: head.storedAtMs }
+  }
   entry.archived = head.end
   const more = await publish(one, found, head)
   if (troubled !== undefined) throw troubled

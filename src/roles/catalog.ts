@@ -1,17 +1,25 @@
 /**
  * The catalog: what the last full pass knew of each file, kept in `derived/` so that the next process need not learn it anew. A cache:
- * it saves proving reads, tells how long a file has been unchanged, and may be lost, stale or from another node.
+ * it saves reading, tells how long a file has been unchanged, and may be lost, stale or from another node.
  *
- *     derived/catalog/<root>.json.zst   { v: 1, root, atMs, files: [path, size, mtimeNs, ino, unchangedMs, source, proven][] }
+ *     derived/catalog/<root>.json.zst   { v: 2, root, archive, atMs, files: [path, size, mtimeNs, ino, unchangedMs, source, proven, head][] }
+ *
+ * `head` is there for a file of which everything was archived: [start, end, storedAtMs] of its source's last segment. If one listing of the
+ * archive shows that this is the last one still, the file is left alone until its size, mtime or inode is another.
  */
 
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib'
 import { parseSourceId } from '../core/identity.ts'
-import type { Store } from '../ports/store.ts'
+import { parseSegmentKey } from '../core/segment.ts'
 import type { RootContext } from './context.ts'
+import type { Entry } from './entries.ts'
+import type { Reach } from './reach.ts'
+import { reachOf } from './reach.ts'
 import type { Worker } from './work.ts'
 
 const bytesMax = 512 * 1024 * 1024
+/** How far the time that a create answers may be from the one that is listed. */
+const createdMsMax = 10_000
 
 type Row = [
   path: string,
@@ -21,11 +29,14 @@ type Row = [
   unchangedMs: number,
   source: string,
   proven: number,
+  head: [start: number, end: number, storedAtMs: number] | null,
 ]
 
 interface Catalog {
-  v: 1
+  v: 2
   root: string
+  /** The archive's URL. */
+  archive: string
   /** Store time. `unchangedMs` counts back from it. */
   atMs: number
   files: Row[]
@@ -33,13 +44,14 @@ interface Catalog {
 
 /** Fills the worker's entries and proofs. Does nothing where there is no catalog, or none that can be read. */
 export async function loadCatalog(context: RootContext, worker: Worker): Promise<void> {
-  const { root, derived, clock, telemetry } = context
+  const { root, store, clock, telemetry } = context
   try {
-    const catalog = await readCatalog(derived, root.name)
-    if (!catalog) return
-    const sinceMs = (await context.store.nowMs()) - catalog.atMs
+    const catalog = await readCatalog(context)
+    if (catalog === null) return
+    const sinceMs = (await store.nowMs()) - catalog.atMs
+    const reaches = await reachOf(context, Number.POSITIVE_INFINITY)
     const nowMs = clock.monotonicMs()
-    for (const [path, size, mtimeNs, ino, unchangedMs, source, proven] of catalog.files) {
+    for (const [path, size, mtimeNs, ino, unchangedMs, source, proven, head] of catalog.files) {
       const id = parseSourceId(source)
       if (id) worker.prover.learn(source, proven)
       if (!root.includes(path)) continue
@@ -49,6 +61,7 @@ export async function loadCatalog(context: RootContext, worker: Worker): Promise
       entry.seen = size
       entry.stat = { size, mtimeNs: BigInt(mtimeNs), ino: BigInt(ino) }
       entry.unchangedSinceMs = entry.changedMs = nowMs - Math.max(0, sinceMs + unchangedMs)
+      if (head && isLast(head, reaches.get(source))) settle(entry, head)
     }
   } catch (error) {
     telemetry.notice('the catalog of the last pass cannot be read; the pass does without', {
@@ -59,26 +72,52 @@ export async function loadCatalog(context: RootContext, worker: Worker): Promise
 }
 
 /** The catalog, or null where there is none that is known here. Throws `store-*`, and what decoding throws. */
-export async function readCatalog(derived: Store, root: string): Promise<Catalog | null> {
-  const object = await derived.get(catalogKey(root))
+export async function readCatalog({
+  root,
+  derived,
+  store,
+}: Pick<RootContext, 'root' | 'derived' | 'store'>): Promise<Catalog | null> {
+  const object = await derived.get(catalogKey(root.name))
   if (!object) return null
   const catalog = JSON.parse(zstdDecompressSync(object.body, { maxOutputLength: bytesMax }).toString()) as Catalog
-  return catalog.v === 1 && catalog.root === root ? catalog : null
+  return catalog.v === 2 && catalog.root === root.name && catalog.archive === store.url ? catalog : null
+}
+
+/** Whether this is what the archive ends with now. An archive that was begun anew may hold another segment of the same start. */
+function isLast([start, , storedAtMs]: NonNullable<Row[7]>, reach: Reach | undefined): boolean {
+  if (reach === undefined || parseSegmentKey(reach.last.key)?.start !== start) return false
+  return Math.abs(reach.last.storedAtMs - storedAtMs) <= createdMsMax
+}
+
+function settle(entry: Entry, [start, end, storedAtMs]: NonNullable<Row[7]>): void {
+  entry.head = { start, end, storedAtMs }
+  entry.archived = end
+  entry.quiet = true
 }
 
 export async function saveCatalog(context: RootContext, worker: Worker): Promise<void> {
-  const { root, derived, clock } = context
+  const { root, derived, store, clock } = context
   const nowMs = clock.monotonicMs()
   const files: Row[] = []
-  for (const { path, stat, missed, unchangedSinceMs, source } of worker.entries.all()) {
+  for (const entry of worker.entries.all()) {
+    const { path, stat, missed, unchangedSinceMs, source } = entry
     // What this pass did not list is not known to be there.
     if (!stat || missed > 0) continue
     const unchangedMs = Math.floor(nowMs - unchangedSinceMs)
     const proven = source === null ? 0 : worker.prover.provenTo(source)
-    files.push([path, stat.size, String(stat.mtimeNs), String(stat.ino), unchangedMs, source ?? '', proven])
+    const head = settledHead(entry)
+    files.push([path, stat.size, String(stat.mtimeNs), String(stat.ino), unchangedMs, source ?? '', proven, head])
   }
-  const catalog: Catalog = { v: 1, root: root.name, atMs: Math.floor(await context.store.nowMs()), files }
+  const atMs = Math.floor(await store.nowMs())
+  const catalog: Catalog = { v: 2, root: root.name, archive: store.url, atMs, files }
   await derived.put(catalogKey(root.name), zstdCompressSync(Buffer.from(JSON.stringify(catalog))))
+}
+
+/** Null where anything is left to do or to wait for. */
+function settledHead({ head, stat, quiet, revisitMs, state }: Entry): Row[7] {
+  const isSettled = quiet && revisitMs === Number.POSITIVE_INFINITY && state !== 'behind' && state !== 'truncated'
+  if (!isSettled || head === null || head.end !== stat?.size) return null
+  return [head.start, head.end, head.storedAtMs]
 }
 
 function catalogKey(root: string): string {

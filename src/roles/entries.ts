@@ -2,6 +2,7 @@
  * What this process remembers of each path: a cache that proposes and never decides. All of it can be lost at any moment.
  */
 
+import { MultiMap } from '../core/multi-map.ts'
 import type { Aged } from '../core/settle.ts'
 import { unseen } from '../core/settle.ts'
 import type { FileStat } from '../ports/files.ts'
@@ -42,12 +43,23 @@ export interface Entry {
   revisitMs: number
   /** A signal said that the file is at least this long; kept until `untilMs`. */
   expected: { size: number; untilMs: number } | null
-  /** How many full passes in a row did not list it. */
+  /** The last pass that listed it, and how many in a row have not. */
+  listedIn: number
   missed: number
-  /** How far the source is archived and published, as last seen from here. */
+  /** No longer among the entries: what the path is next has another. */
+  forgotten: boolean
+  /** How far the source is archived and published, as last seen from here; and its last segment. */
   archived: number
   published: number
+  head: Head | null
   state: 'growing' | 'behind' | 'rotated' | 'final' | 'truncated'
+}
+
+/** What is kept of a source's last segment for long; the rest is asked of the archive again. */
+export interface Head {
+  start: number
+  end: number
+  storedAtMs: number
 }
 
 export interface Entries {
@@ -57,6 +69,10 @@ export interface Entries {
   delete(path: string): void
   all(): IterableIterator<Entry>
   readonly size: number
+  /** Goes up with whatever changes what is remembered for long: files, their stats and sources, how far they are archived. */
+  readonly changes: number
+  /** Counts such a change that was made to an entry directly. */
+  changed(): void
   /** Binds a path to a source (null: to none). */
   bind(entry: Entry, source: string | null, c0: string): void
   /** Paths last found to be this source. */
@@ -67,11 +83,12 @@ export interface Entries {
 
 export function openEntries(familyOf: (path: string) => string): Entries {
   const byPath = new Map<string, Entry>()
-  const bySource = new Map<string, Set<string>>()
-  const byFamily = new Map<string, Set<string>>()
+  const bySource = new MultiMap<string, string>()
+  const byFamily = new MultiMap<string, string>()
+  let changes = 0
 
   const unbind = (entry: Entry): void => {
-    if (entry.source !== null) remove(bySource, entry.source, entry.path)
+    if (entry.source !== null) bySource.delete(entry.source, entry.path)
   }
 
   return {
@@ -81,33 +98,42 @@ export function openEntries(familyOf: (path: string) => string): Entries {
       if (known) return known
       const entry = newEntry(path, familyOf(path))
       byPath.set(path, entry)
-      add(byFamily, entry.family, path)
+      byFamily.add(entry.family, path)
       return entry
     },
     delete(path) {
       const entry = byPath.get(path)
       if (!entry) return
       unbind(entry)
-      remove(byFamily, entry.family, path)
+      byFamily.delete(entry.family, path)
       byPath.delete(path)
+      entry.forgotten = true
+      changes++
     },
     all: () => byPath.values(),
     get size() {
       return byPath.size
     },
+    get changes() {
+      return changes
+    },
+    changed: () => void changes++,
     bind(entry, source, c0) {
       if (entry.source !== source) {
+        changes++
         unbind(entry)
         entry.seen = 0
         entry.hole = null
         entry.doubt = null
-        if (source !== null) add(bySource, source, entry.path)
+        entry.archived = 0
+        entry.head = null
+        if (source !== null) bySource.add(source, entry.path)
       }
       entry.source = source
       entry.c0 = c0
     },
-    holders: (source) => [...(bySource.get(source) ?? [])],
-    members: (family) => [...(byFamily.get(family) ?? [])],
+    holders: (source) => bySource.get(source),
+    members: (family) => byFamily.get(family),
   }
 }
 
@@ -134,9 +160,12 @@ function newEntry(path: string, family: string): Entry {
     quiet: false,
     revisitMs: Number.POSITIVE_INFINITY,
     expected: null,
+    listedIn: 0,
     missed: 0,
+    forgotten: false,
     archived: 0,
     published: 0,
+    head: null,
     state: 'growing',
   }
 }
@@ -149,16 +178,4 @@ export function isSameStat(a: FileStat | null, b: FileStat | null): boolean {
     a.mtimeNs === b.mtimeNs &&
     a.ino === b.ino
   )
-}
-
-function add(map: Map<string, Set<string>>, key: string, path: string): void {
-  const set = map.get(key)
-  if (set) set.add(path)
-  else map.set(key, new Set([path]))
-}
-
-function remove(map: Map<string, Set<string>>, key: string, path: string): void {
-  const set = map.get(key)
-  set?.delete(path)
-  if (set?.size === 0) map.delete(key)
 }

@@ -112,10 +112,11 @@ function whyKept(header: SegmentHeader, storedAtMs: number, limits: Limits): str
 }
 
 /** A catalog that cannot be read is none. Throws `store-*`. */
-export async function proofsOf({ root, derived }: Pick<RootContext, 'root' | 'derived'>): Promise<Proofs> {
+export async function proofsOf(context: Pick<RootContext, 'root' | 'derived' | 'store'>): Promise<Proofs> {
+  const { root } = context
   const proofs: Proofs = { atMs: 0, provenTo: new Map(), unresolved: new Set() }
   try {
-    const catalog = await readCatalog(derived, root.name)
+    const catalog = await readCatalog(context)
     for (const [path, , , , , source, proven] of catalog?.files ?? []) {
       if (source === '') proofs.unresolved.add(familyOf(path, root.family))
       else proofs.provenTo.set(source, Math.max(proven, proofs.provenTo.get(source) ?? 0))

@@ -10,15 +10,17 @@
 
 import type { Position } from '../core/position.ts'
 import { decodePosition, encodePosition } from '../core/position.ts'
-import { parseSegmentKey, segmentBytesMax, segmentPrefix } from '../core/segment.ts'
+import { parseSegmentKey, segmentBytesMax, segmentKey } from '../core/segment.ts'
 import type { Epoch, Feed } from '../ports/feed.ts'
 import type { Listed } from '../ports/store.ts'
 import { isGleanerError } from '../errors.ts'
-import { boundaryKeys } from './boundaries.ts'
 import { saveCatalog } from './catalog.ts'
 import type { RootContext, RootSettings } from './context.ts'
 import type { Entry } from './entries.ts'
 import type { Mark } from './ledger.ts'
+import type { Seen } from './pass.ts'
+import type { Reach } from './reach.ts'
+import { reachOf } from './reach.ts'
 import { recordBoundary } from './record-boundary.ts'
 import type { Worker } from './work.ts'
 
@@ -26,24 +28,18 @@ import type { Worker } from './work.ts'
 const floorDelayMs = 10 * 60_000
 /** Raising the floor lists the whole archive of a root: not for a handful of positions. */
 const positionsWorthDropping = 1000
-const page = 10_000
 /** Another node may have died between archiving and publishing a file that is gone since. */
 const sweepEveryMs = 3_600_000
 const caughtUpMsMax = 60_000
 /** Segments of one source that a full pass gives to be proven. */
 const provenPerPassMax = 1000
 
-/** A file as the pass saw it. */
-export interface Seen {
-  size: number
-  ino: bigint
-}
-
 export interface FullPassFacts {
   report: { files: number; bytes: number }
   /** Store time at which the pass began; null: the store was away. */
   startedAt: number | null
-  sizes: Map<string, Seen>
+  /** What each file was, if Redis was found to be new. */
+  sizes: Map<string, Seen> | null
   alone: boolean
 }
 
@@ -53,12 +49,17 @@ export type FullPass = (facts: FullPassFacts) => Promise<boolean>
 export function openFullPass(context: RootContext, worker: Worker): FullPass {
   /** The epoch for which this process swept the archive last, and when. */
   let swept = { epoch: '', atMs: 0 }
+  /** What was known when everything known was proven, and when the catalog was saved. */
+  let proven = -1
+  let saved = -1
+  const changes = (): number => worker.entries.changes + worker.prover.changes
 
   const feedPart = async (feed: Feed, facts: FullPassFacts, startedAt: number): Promise<boolean> => {
     worker.epochs?.forget()
     const epoch = await worker.epochs?.current()
     if (!epoch) return true
-    if (epoch.state === 'starting') return openEpoch(context, worker, { feed, epoch, sizes: facts.sizes })
+    if (epoch.state === 'starting')
+      return facts.sizes !== null && openEpoch(context, worker, { feed, epoch, sizes: facts.sizes })
     const to = Math.floor(startedAt - floorDelayMs)
     const raise = !facts.alone && to > epoch.floorMs && worker.entries.size >= positionsWorthDropping
     const isDue = swept.epoch !== epoch.id || startedAt - swept.atMs >= sweepEveryMs
@@ -73,7 +74,8 @@ export function openFullPass(context: RootContext, worker: Worker): FullPass {
     await (facts.alone ? caughtUp : Promise.race([caughtUp, context.clock.delay(caughtUpMsMax)]))
     const { startedAt } = facts
     if (startedAt === null) return false
-    await proveRest(context, worker)
+    const before = changes()
+    if (before !== proven && (await proveRest(context, worker)) === 0) proven = before
     let isDone = true
     try {
       if (context.feed) isDone = await feedPart(context.feed, facts, startedAt)
@@ -82,10 +84,16 @@ export function openFullPass(context: RootContext, worker: Worker): FullPass {
       context.telemetry.trouble(error, { root: context.root.name, role: 'reconcile' })
       isDone = false
     }
-    await saveCatalog(context, worker).catch((error: unknown) => {
-      if (!isGleanerError(error)) throw error
-      context.telemetry.trouble(error, { root: context.root.name, role: 'reconcile' })
-    })
+    if (changes() !== saved) {
+      const current = changes()
+      try {
+        await saveCatalog(context, worker)
+        saved = current
+      } catch (error) {
+        if (!isGleanerError(error)) throw error
+        context.telemetry.trouble(error, { root: context.root.name, role: 'reconcile' })
+      }
+    }
     if (facts.alone) await worker.journal.pass({ from: startedAt, to: await context.store.nowMs(), ...facts.report })
     return isDone
   }
@@ -152,9 +160,10 @@ async function segmentBefore(worker: Worker, source: string, size: number): Prom
   return listed.map(({ key }) => parseSegmentKey(key)?.start ?? 0).findLast((start) => start < size) ?? 0
 }
 
-async function proveRest(context: RootContext, worker: Worker): Promise<void> {
+/** Gives how many sources were found not to be proven. */
+async function proveRest(context: RootContext, worker: Worker): Promise<number> {
   const { feed, root } = context
-  const { prover, ledger } = worker
+  const { prover } = worker
   const held = new Map<string, Entry>()
   for (const entry of worker.entries.all())
     if (entry.source !== null && prover.provenTo(entry.source) < entry.archived) held.set(entry.source, entry)
@@ -164,50 +173,29 @@ async function proveRest(context: RootContext, worker: Worker): Promise<void> {
     const texts = feed ? await feed.proven(root.name, some).catch(() => []) : []
     for (const [index, source] of some.entries()) {
       prover.learn(source, Number((texts[index] ?? '0').split(' ')[0]))
-      const { path, archived } = held.get(source) as Entry
-      if (prover.provenTo(source) >= archived || prover.isProving(source)) continue
-      const listed = await ledger.segmentsFrom(source, prover.provenTo(source))
-      const isFront = parseSegmentKey(listed[0]?.key ?? '')?.start === prover.provenTo(source)
-      // Only what was proven, or can be no more, has expired.
-      if (!isFront) prover.learn(source, await ledger.expiredTo(source))
-      for (const { key, storedAtMs } of listed.slice(0, provenPerPassMax)) {
-        prover.add(path, [await ledger.header(key, storedAtMs)], { atOnce: false })
-      }
+      const entry = held.get(source) as Entry
+      if (prover.provenTo(source) >= entry.archived || prover.isProving(source)) continue
+      const segments = (await unprovenOf(context, worker, entry)).slice(0, provenPerPassMax)
+      prover.add(
+        entry.path,
+        segments.map(({ key, storedAtMs }) => ({ key, source, storedAtMs })),
+        { atOnce: false },
+      )
     }
   }
+  return sources.length
 }
 
-export interface Reach {
-  last: Listed
-  /** The last one that was stored by the time asked for; what has expired was. A boundary's key stands for its last segment. */
-  stored: Listed | null
-}
-
-/** How far the archive of each source reaches, by one listing of the root's segments and one of its boundaries. */
-export async function reachOf(context: Pick<RootContext, 'root' | 'store'>, byMs: number): Promise<Map<string, Reach>> {
-  const sources = new Map<string, Reach>()
-  const prefix = segmentPrefix(context.root.name)
-  for (let after: string | undefined; ; ) {
-    const { objects, more } = await context.store.list(
-      prefix,
-      after === undefined ? { limit: page } : { after, limit: page },
-    )
-    for (const listed of objects) {
-      const source = parseSegmentKey(listed.key)?.source
-      if (!source) continue
-      const stored = listed.storedAtMs <= byMs ? listed : (sources.get(source)?.stored ?? null)
-      sources.set(source, { last: listed, stored })
-    }
-    after = objects.at(-1)?.key
-    if (!more || after === undefined) break
-  }
-  // After the segments: a boundary is there before the first of its segments goes.
-  for (const [source, { key }] of await boundaryKeys(context.store, context.root.name)) {
-    const boundary: Listed = { key, size: 0, storedAtMs: 0 }
-    const reach = sources.get(source)
-    if (!reach?.stored) sources.set(source, { last: reach?.last ?? boundary, stored: boundary })
-  }
-  return sources
+/** The segments that are not proven yet; for most sources that is the last one, whose key is known. */
+async function unprovenOf(
+  { root }: RootContext,
+  { prover, ledger }: Worker,
+  { source, head }: Entry,
+): Promise<Pick<Listed, 'key' | 'storedAtMs'>[]> {
+  if (source === null) return []
+  const provenTo = prover.provenTo(source)
+  if (head === null || head.start !== provenTo) return ledger.segmentsFrom(source, provenTo)
+  return [{ key: segmentKey(root.name, source, head.start), storedAtMs: head.storedAtMs }]
 }
 
 async function sweep(
@@ -253,15 +241,21 @@ async function sweepSource(
 ): Promise<'behind' | 'droppable' | 'kept'> {
   const { last, stored } = at.reach
   const position = decodePosition(at.text ?? '')
-  const head = await worker.ledger.header(last.key, last.storedAtMs)
-  const isBehind = !position || position.published < head.end
+  const isBehind = !position || position.published < (await endOf(worker, at.source, last))
   if (isBehind) await worker.catchUp(at.source)
   if (!at.isRaising || !stored) return 'kept'
-  const { end } = await worker.ledger.header(stored.key, stored.storedAtMs)
+  const end = await endOf(worker, at.source, stored)
   // What a last, unfinished record holds of it cannot be published yet.
   const due = isBehind ? await recordBoundary(root, worker.ledger, { source: at.source, end }) : end
   if (isBehind && (position?.published ?? 0) < due) return 'behind'
   return position && isAt(position, end) ? 'droppable' : 'kept'
+}
+
+/** Where a listed segment ends: for most it is known from the files, and its header need not be read. */
+async function endOf({ entries, ledger }: Worker, source: string, { key, storedAtMs }: Listed): Promise<number> {
+  const start = parseSegmentKey(key)?.start
+  const held = entries.holders(source).map((path) => entries.get(path)?.head)
+  return held.find((head) => head?.start === start)?.end ?? (await ledger.header(key, storedAtMs)).end
 }
 
 /** Whether the floor would say the same. */

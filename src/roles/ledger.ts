@@ -24,6 +24,10 @@ import { earlierWitnesses, prefixOf, revisionsOf } from './ledger-witness.ts'
 export type { Mark } from './ledger-segments.ts'
 export { candidateOf, headerAt, listAll, markOf } from './ledger-segments.ts'
 
+/** Of files that are left alone no more is needed than an entry holds (entries.ts). */
+const headsMax = 20_000
+const headersMax = 2000
+
 export interface Ledger {
   /**
    * The last segment of every source `<c0>-n`, in order of n; none is missing between. The store is listed for those that are not
@@ -65,8 +69,8 @@ export function openLedger(store: Store, root: string, trust?: { clock: Clock; h
   const known: Known = {
     store,
     root,
-    heads: new LruMap(200_000),
-    headers: new LruMap(20_000),
+    heads: new LruMap(headsMax),
+    headers: new LruMap(headersMax),
     whole: null,
     nowMs: () => trust?.clock.monotonicMs() ?? 0,
   }

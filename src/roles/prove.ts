@@ -30,8 +30,10 @@ const queueMax = 50_000
 const attemptsMax = 8
 export const revisionsMax = 3
 
-interface Job {
-  mark: Mark
+/** A segment that is to be proven; what else its header holds is read when it is its turn. */
+export type Unproven = Pick<Mark, 'key' | 'source' | 'storedAtMs'>
+
+interface Job extends Unproven {
   path: string
   notBeforeMs: number
   /** What the last differing read held. */
@@ -40,7 +42,7 @@ interface Job {
 }
 
 export interface Prover {
-  add(path: string, marks: Mark[], options: { atOnce: boolean }): void
+  add(path: string, segments: Unproven[], options: { atOnce: boolean }): void
   isProving(source: string): boolean
   /** How far a source is proven, as far as this process knows. */
   provenTo(source: string): number
@@ -48,13 +50,15 @@ export interface Prover {
   learn(source: string, end: number): void
   /** Proves what is ripe. Gives how long until the next is, or null. */
   step(): Promise<number | null>
+  /** Goes up with every proof learned or made. */
+  readonly changes: number
   oldestAgeMs(): number
   readonly waiting: number
 }
 
 interface Proofs {
   /** How far each source is proven. */
-  proofs: LruMap<string, number>
+  proofs: { get(source: string): number | undefined; set(source: string, end: number): void }
 }
 
 export interface ProverParts {
@@ -70,7 +74,15 @@ export interface ProverParts {
 export function openProver(context: RootContext, parts: ProverParts): Prover {
   const { clock, root } = context
   const jobs = openJobs()
-  const proofs = new LruMap<string, number>(200_000)
+  const kept = new LruMap<string, number>(200_000)
+  let changes = 0
+  const proofs: Proofs['proofs'] = {
+    get: (source) => kept.get(source),
+    set(source, end) {
+      kept.set(source, end)
+      changes++
+    },
+  }
 
   const prove = async (job: Job): Promise<void> => {
     const outcome = await proveOne(context, { ...parts, proofs }, job)
@@ -79,9 +91,10 @@ export function openProver(context: RootContext, parts: ProverParts): Prover {
   }
 
   return {
-    add(path, marks, { atOnce }) {
+    add(path, segments, { atOnce }) {
       const notBeforeMs = clock.monotonicMs() + (atOnce ? 0 : root.settle.tailMs)
-      for (const mark of marks) jobs.add({ mark, path, notBeforeMs, differed: null, attempts: 0 })
+      for (const { key, source, storedAtMs } of segments)
+        jobs.add({ key, source, storedAtMs, path, notBeforeMs, differed: null, attempts: 0 })
     },
     provenTo: (source) => proofs.get(source) ?? 0,
     learn(source, end) {
@@ -102,6 +115,9 @@ export function openProver(context: RootContext, parts: ProverParts): Prover {
       const next = jobs.soonestMs()
       return next === null ? null : Math.max(1, next - clock.monotonicMs())
     },
+    get changes() {
+      return changes
+    },
     oldestAgeMs: () => Math.max(0, clock.monotonicMs() - (jobs.soonestMs() ?? Number.POSITIVE_INFINITY)),
     get waiting() {
       return jobs.size
@@ -116,18 +132,18 @@ function openJobs() {
   return {
     /** One that is there stays, and becomes due earlier if this one is. */
     add(job: Job): void {
-      const before = jobs.get(job.mark.key)
+      const before = jobs.get(job.key)
       if (before) before.notBeforeMs = Math.min(before.notBeforeMs, job.notBeforeMs)
       else if (jobs.size < queueMax) {
-        jobs.set(job.mark.key, job)
-        counts.set(job.mark.source, (counts.get(job.mark.source) ?? 0) + 1)
+        jobs.set(job.key, job)
+        counts.set(job.source, (counts.get(job.source) ?? 0) + 1)
       }
     },
-    forget({ mark }: Job): void {
-      if (!jobs.delete(mark.key)) return
-      const left = (counts.get(mark.source) ?? 1) - 1
-      if (left > 0) counts.set(mark.source, left)
-      else counts.delete(mark.source)
+    forget({ key, source }: Job): void {
+      if (!jobs.delete(key)) return
+      const left = (counts.get(source) ?? 1) - 1
+      if (left > 0) counts.set(source, left)
+      else counts.delete(source)
     },
     ofSource: (source: string): number => counts.get(source) ?? 0,
     all: () => jobs.values(),
@@ -145,7 +161,7 @@ function openJobs() {
 type Outcome = 'done' | 'again'
 
 async function proveOne(context: RootContext, parts: ProverParts & Proofs, job: Job): Promise<Outcome> {
-  const { mark } = job
+  const mark = await parts.ledger.header(job.key, job.storedAtMs)
   for (const path of pathsOf(parts, job)) {
     const look = await lookOrNull(context, path, lookRequest({ probes: [mark], fresh: parts.remote() }))
     await parts.paced(mark.end - mark.start)
@@ -155,15 +171,15 @@ async function proveOne(context: RootContext, parts: ProverParts & Proofs, job: 
       job.differed = look.probes[0] ?? null
       return 'again'
     }
-    return revise(context, parts, { job, path })
+    return revise(context, parts, { mark, path, held: job.differed })
   }
   return 'done'
 }
 
 /** The paths that were last found to be this source; the active name first. */
 function pathsOf({ entries }: ProverParts, job: Job): string[] {
-  return [...new Set([...entries.holders(job.mark.source), job.path])]
-    .filter((path) => entries.get(path)?.source === job.mark.source)
+  return [...new Set([...entries.holders(job.source), job.path])]
+    .filter((path) => entries.get(path)?.source === job.source)
     .sort((a, b) => a.length - b.length)
 }
 
@@ -190,9 +206,8 @@ async function proven(context: RootContext, parts: ProverParts & Proofs, mark: M
 async function revise(
   context: RootContext,
   parts: ProverParts & Proofs,
-  { job, path }: { job: Job; path: string },
+  { mark, path, held }: { mark: Mark; path: string; held: string | null },
 ): Promise<Outcome> {
-  const { mark } = job
   const look = await lookOrNull(context, path, {
     ...lookRequest({ probes: [], fresh: parts.remote() }),
     read: {
@@ -205,7 +220,7 @@ async function revise(
     },
   })
   const body = look?.segment
-  if (!look?.steady || !body || body.end !== mark.end || body.sha256 !== job.differed) return 'again'
+  if (!look?.steady || !body || body.end !== mark.end || body.sha256 !== held) return 'again'
   const n = await keepRevision(context, parts, { mark, path, body })
   const detail =
     n === null

@@ -77,22 +77,23 @@ export async function resolve(context: RootContext, ledger: Ledger, options: Res
   const unfinished = familyId(context, options.path, Buffer.alloc(0))
   const others = unfinished === c0 ? [] : await ledger.candidates(unfinished, sizeHint)
   const evidence: Evidence = { c0, candidates: [...marks, ...others].map(candidateOf), next: marks.length }
-  return decide(context, ledger, { options, evidence, size: first.stat.size })
+  return decide(context, ledger, { options, evidence, first })
 }
 
-/** Looks with all probes until no verdict needs more evidence. */
+/** Looks with all probes until no verdict needs more evidence. The first look will do where there is nothing to probe. */
 async function decide(
   context: RootContext,
   ledger: Ledger,
-  { options, evidence, size }: { options: ResolveOptions; evidence: Evidence; size: number },
+  { options, evidence, first }: { options: ResolveOptions; evidence: Evidence; first: Look },
 ): Promise<Resolved> {
+  let { size } = first.stat
   for (let round = 0; ; round++) {
     const request = lookRequest({
       beginning: firstRecordBytes + 4096,
       probes: probesOf(evidence, size),
       fresh: options.fresh,
     })
-    const look = await context.files.look(options.path, request)
+    const look = round === 0 && request.probes.length === 0 ? first : await context.files.look(options.path, request)
     const steady = look.steady && contentIdOf(context, options, look) === evidence.c0
     if (!steady || round === roundsMax) return { resolution: { kind: 'none', reason: 'unsteady' }, look }
     size = look.stat.size

@@ -105,7 +105,9 @@ export async function visit(
   const one: Visit = { context, parts, ...at, fresh, nowMs: context.clock.monotonicMs() }
   const { entry } = at
   entry.quiet = false
-  const mark = entry.source === null ? null : parts.ledger.known(entry.source)
+  const { ledger } = parts
+  const mark =
+    entry.source === null ? null : (ledger.known(entry.source) ?? (await ledger.last(entry.source, entry.seen)))
   const known = mark ? await lookAt(one, { mark, c0: entry.c0, evidence: evidenceOf(entry.c0, mark) }) : null
   return known ? goOn(one, known) : act(one, await identify(one))
 }
@@ -162,6 +164,7 @@ async function goOn(one: Visit, found: Found): Promise<Visited> {
 function note(one: Visit, look: Look): void {
   const { entry, nowMs } = one
   if (!isSameStat(entry.stat, look.stat)) {
+    one.parts.entries.changed()
     entry.unchangedSinceMs = nowMs
     entry.changedMs = nowMs
   }

@@ -28,12 +28,19 @@ export function openWaiting(worker: Pick<Worker, 'entries' | 'prover'>): (nowMs:
 function waitingSources({ entries }: Pick<Worker, 'entries'>): Map<string, { size: number; archived: number }> {
   const sources = new Map<string, { size: number; archived: number }>()
   for (const entry of entries.all()) {
-    if (entry.state === 'behind' || entry.state === 'truncated') continue
-    const name = entry.source ?? `path ${entry.path}`
-    const before = sources.get(name)
-    const size = Math.max(entry.stat?.size ?? 0, before?.size ?? 0)
-    sources.set(name, { size, archived: Math.max(entry.archived, before?.archived ?? 0) })
+    const size = entry.stat?.size ?? 0
+    if (size <= entry.archived || entry.state === 'behind' || entry.state === 'truncated') continue
+    const { source } = entry
+    const archived = source === null ? 0 : archivedOf(entries, source)
+    const name = source ?? `path ${entry.path}`
+    if (size > archived) sources.set(name, { size: Math.max(size, sources.get(name)?.size ?? 0), archived })
   }
-  for (const [name, { size, archived }] of sources) if (size <= archived) sources.delete(name)
   return sources
+}
+
+/** What the source's files say; those that are shorter than its archive say nothing. */
+function archivedOf(entries: Worker['entries'], source: string): number {
+  const held = entries.holders(source).flatMap((path) => entries.get(path) ?? [])
+  const counted = held.filter(({ state }) => state !== 'behind' && state !== 'truncated')
+  return Math.max(0, ...counted.map(({ archived }) => archived))
 }

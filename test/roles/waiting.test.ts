@@ -12,6 +12,7 @@ function opened() {
     learn: () => undefined,
     step: async () => null,
     oldestAgeMs: () => 7,
+    changes: 0,
     waiting: 0,
   }
   const sample = openWaiting({ entries, prover })

@@ -45,9 +45,9 @@ const mutations: Record<string, Mutation> = {
   },
   'pass-compares-sizes-only': {
     scenario: { redis: true, rollbacks: true, kills: false },
-    file: 'roles/reconcile.ts',
-    find: 'return head !== null && (published === null || published >= Math.max(head.end, entry.published))',
-    replace: 'return head !== null && (published === null || published >= 0)',
+    file: 'roles/pass.ts',
+    find: 'return head !== null && published >= Math.max(head.end, entry.published)',
+    replace: 'return head !== null && published >= 0',
   },
   'publish-under-stale-epoch': {
     scenario: { redis: true, since: 'all', wipes: true },

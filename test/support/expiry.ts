@@ -7,8 +7,8 @@ import { settingsOf } from './root-context.ts'
 
 /** The catalog of a pass that saw these files just now: path, source, proven. */
 export async function putCatalog(store: Store, files: [string, string, number][] = []): Promise<void> {
-  const rows = files.map(([path, source, proven]) => [path, 0, '0', '0', 0, source, proven])
-  const catalog = { v: 1, root: 'r', atMs: Date.now() + 60_000, files: rows }
+  const rows = files.map(([path, source, proven]) => [path, 0, '0', '0', 0, source, proven, null])
+  const catalog = { v: 2, root: 'r', archive: store.url, atMs: Date.now() + 60_000, files: rows }
   await store.put('derived/catalog/r.json.zst', zstdCompressSync(Buffer.from(JSON.stringify(catalog))))
 }
 

@@ -1,0 +1,50 @@
+/** Paths that are no longer listed: a path that two passes in a row did not list is gone, and its source is gone with its last file. */
+
+import type { Entry } from './entries.ts'
+import type { Pass } from './pass.ts'
+import type { Worker } from './work.ts'
+
+const missesBeforeGone = 2
+
+export async function dropMissing(one: Pass): Promise<void> {
+  const { worker, number, report } = one
+  for (const entry of worker.entries.all()) {
+    if (entry.listedIn === number || report.unread.some((directory) => isBelow(entry.path, directory))) continue
+    entry.missed++
+    if (entry.missed >= missesBeforeGone) await drop(worker, entry)
+  }
+}
+
+function isBelow(path: string, directory: string): boolean {
+  return directory === '' || path.startsWith(`${directory}/`)
+}
+
+async function drop(worker: Worker, entry: Entry): Promise<void> {
+  const { source, path, family, stat } = entry
+  worker.entries.delete(path)
+  if (source === null) {
+    // Renamed before it could be resolved, or gone for good.
+    const isElsewhere = worker.entries
+      .members(family)
+      .some((other) => worker.entries.get(other)?.stat?.ino === stat?.ino)
+    if (stat && stat.size > 0 && !isElsewhere)
+      await tellVanished(worker, { source: '', path, archived: 0, seen: stat.size })
+    return
+  }
+  if (worker.entries.holders(source).length > 0) return
+  const known = worker.ledger.known(source)
+  if (known && known.end >= entry.seen && (worker.publisher?.cached(source)?.published ?? 0) >= known.end) return
+  const head = await worker.ledger.last(source)
+  if (head && worker.publisher) await worker.catchUp(source)
+  if (entry.seen > (head?.end ?? 0))
+    await tellVanished(worker, { source, path, archived: head?.end ?? 0, seen: entry.seen })
+}
+
+async function tellVanished(
+  worker: Worker,
+  gone: { source: string; path: string; archived: number; seen: number },
+): Promise<void> {
+  const { source, path, archived, seen } = gone
+  const detail = `${seen} bytes were seen and ${archived} archived before its last file was gone`
+  await worker.journal.record({ kind: 'vanished', source, path, start: archived, end: seen, detail })
+}
