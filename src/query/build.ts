@@ -17,7 +17,7 @@ import { compactDates } from './compact.ts'
 import { openDuck } from './duckdb.ts'
 import type { Duck } from './duckdb.ts'
 import type { MarkDuplicates } from './duplicates.ts'
-import { openDuplicates } from './duplicates.ts'
+import { openDuplicates, storedIn } from './duplicates.ts'
 import type { CoveredRange, Parser, TableFile, TableSet } from './manifest.ts'
 import { latestManifest } from './manifest.ts'
 import type { RowReader } from './pending.ts'
@@ -85,7 +85,7 @@ export async function buildTables(context: BuildContext, options: BuildOptions):
       const parser = parserOf(root)
       const writer = openTableWriter(duck, files, { root: root.name, parser, random: context.random })
       const read = openRowReader(root, openLedger(context.store, root.name))
-      const markDuplicates = openDuplicates(duck.connection, files)
+      const markDuplicates = openDuplicates(duck.connection)
       await build({ context, options, report, duck, files, writer, read, markDuplicates, draft })
       return report
     } catch (error) {
@@ -167,11 +167,11 @@ async function buildPending(work: Work): Promise<Set<string | null>> {
 }
 
 async function writeRows(
-  { writer, report, markDuplicates }: Work,
+  { writer, files, report, markDuplicates }: Work,
   rows: readonly RecordRow[],
   { batches, set }: { batches: number[]; set: TableSet },
 ): Promise<TableFile[]> {
-  await markDuplicates(rows, set)
+  await markDuplicates(rows, storedIn(set, files))
   const written = await writer.write(rows, batches)
   const sum = (table: TableName): number =>
     written.reduce((total, file) => total + (file.table === table ? file.rows : 0), 0)

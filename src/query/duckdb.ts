@@ -40,6 +40,17 @@ export async function openDuck({ threads, memory }: { threads: number; memory: s
   }
 }
 
+/**
+ * From here on SQL reaches no file but these and those below this database's own directory, and no setting can be changed. What users
+ * give is not even planned before.
+ */
+export async function lockDuck({ connection, directory }: Duck, paths: readonly string[]): Promise<void> {
+  await connection.run(`SET allowed_paths = ${listLiteral(paths)}`)
+  await connection.run(`SET allowed_directories = ${listLiteral([directory])}`)
+  await connection.run('SET enable_external_access = false')
+  await connection.run('SET lock_configuration = true')
+}
+
 /** A text as an SQL literal. Only for paths and names of our own: what users give goes in as parameters. */
 export function literal(text: string): string {
   return `'${text.replaceAll("'", "''")}'`

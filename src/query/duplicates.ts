@@ -20,6 +20,7 @@ import type { TableFile, TableSet } from './manifest.ts'
 import type { RecordRow } from './rows.ts'
 import { registerRows } from './row-source.ts'
 import type { TableFiles } from './table-files.ts'
+import type { TableName } from './table-schema.ts'
 
 /** A record that may repeat another. */
 interface Occurrence {
@@ -33,29 +34,50 @@ interface JobKey {
   jobId: string
 }
 
-export type MarkDuplicates = (rows: readonly RecordRow[], set: TableSet) => Promise<void>
+/** The rows that are there already, those of one date at a time. */
+export interface Stored {
+  /** The sources of a family that may have rows of this date. */
+  sources(date: string | null, family: string): ReadonlySet<string>
+  /** What to select the rows of a table from; null where there are none. */
+  from(table: TableName, date: string | null): Promise<string | null>
+}
 
-/** Sets `duplicateOf` of the new rows, given what is in the tables. Throws `table-missing`, `store-*`. */
-export function openDuplicates(connection: DuckDBConnection, files: TableFiles): MarkDuplicates {
+export type MarkDuplicates = (rows: readonly RecordRow[], stored: Stored) => Promise<void>
+
+/** Sets `duplicateOf` of the new rows, given what is there. Throws `table-missing`, `store-*`. */
+export function openDuplicates(connection: DuckDBConnection): MarkDuplicates {
   let wanted: JobKey[] = []
   const columns = [{ name: 'job_id', type: VARCHAR, value: ({ jobId }: JobKey) => jobId }]
   registerRows(connection, 'gleaner_job_ids', { columns, rows: () => wanted })
-  return async (rows, set) => {
-    const groups = Map.groupBy(rows.filter(isComparable), ({ place, date }) => `${date} ${place.family}`)
-    if (groups.size === 0) return
-    const sources = sourcesOfBatches(set)
-    for (const some of groups.values()) {
-      const { date, place } = some[0] as RecordRow
-      const tables = set.files.filter((file) => file.date === date)
-      const stored = storedSources(tables, place.family, sources)
-      const all = new Set([...stored, ...some.map((row) => row.place.source)])
-      if (all.size < 2) continue
-      wanted = uniqueIds(some)
-      const there = stored.size === 0 ? [] : await storedOccurrences(connection, files, { tables, sources: stored })
-      const ids = new Set(there.map(({ jobId }) => jobId))
-      const candidates = some.filter((row) => ids.has(idOf(row)) || isInSeveral(row, some))
-      mark([...there, ...candidates.map(occurrenceOf)])
+  return async (rows, stored) => {
+    for (const group of Map.groupBy(
+      rows.filter(isComparable),
+      ({ place, date }) => `${date} ${place.family}`,
+    ).values()) {
+      const { date, place } = group[0] as RecordRow
+      const sources = stored.sources(date, place.family)
+      if (new Set([...sources, ...group.map((row) => row.place.source)]).size < 2) continue
+      wanted = uniqueIds(group)
+      const there = sources.size === 0 ? [] : await storedOccurrences(connection, stored, { date, sources })
+      const ids = new Set([...there.map(({ jobId }) => jobId), ...idsInSeveral(group)])
+      mark([...there, ...group.filter((row) => ids.has(idOf(row))).map(occurrenceOf)])
     }
+  }
+}
+
+/** The rows in the files of a set. */
+export function storedIn(set: TableSet, files: TableFiles): Stored {
+  const batches = sourcesOfBatches(set)
+  const ofDate = (date: string | null): TableFile[] => set.files.filter((file) => file.date === date)
+  return {
+    sources(date, family) {
+      const ids = new Set(ofDate(date).flatMap((file) => file.batches))
+      return new Set([...ids].flatMap((id) => [...(batches.get(id)?.get(family) ?? [])]))
+    },
+    async from(table, date) {
+      const paths = await files.paths(ofDate(date).filter((file) => file.table === table))
+      return paths.length === 0 ? null : `read_parquet(${listLiteral(paths)}, hive_partitioning = false)`
+    },
   }
 }
 
@@ -71,22 +93,16 @@ function uniqueIds(rows: readonly RecordRow[]): JobKey[] {
   return [...new Set(rows.map(idOf))].map((jobId) => ({ jobId }))
 }
 
-const severalOf = new WeakMap<readonly RecordRow[], Set<string>>()
-
-/** Whether this row's job id is in several sources of the group. */
-function isInSeveral(row: RecordRow, group: readonly RecordRow[]): boolean {
-  let several = severalOf.get(group)
-  if (!several) {
-    several = new Set()
-    const first = new Map<string, string>()
-    for (const one of group) {
-      const source = first.get(idOf(one))
-      if (source === undefined) first.set(idOf(one), one.place.source)
-      else if (source !== one.place.source) several.add(idOf(one))
-    }
-    severalOf.set(group, several)
+/** The job ids that several sources of the group tell of. */
+function idsInSeveral(group: readonly RecordRow[]): Set<string> {
+  const several = new Set<string>()
+  const first = new Map<string, string>()
+  for (const row of group) {
+    const source = first.get(idOf(row))
+    if (source === undefined) first.set(idOf(row), row.place.source)
+    else if (source !== row.place.source) several.add(idOf(row))
   }
-  return several.has(idOf(row))
+  return several
 }
 
 /** Batch → family → sources. */
@@ -105,29 +121,21 @@ function sourcesOfBatches(set: TableSet): BatchSources {
   )
 }
 
-function storedSources(tables: readonly TableFile[], family: string, sources: BatchSources): Set<string> {
-  const batches = new Set(tables.flatMap((file) => file.batches))
-  return new Set([...batches].flatMap((id) => [...(sources.get(id)?.get(family) ?? [])]))
-}
-
-/** The records in the files that tell of the wanted jobs, in the order in which they were archived. */
+/** The records that tell of the wanted jobs, in the order in which they were archived. */
 async function storedOccurrences(
   connection: DuckDBConnection,
-  files: TableFiles,
-  { tables, sources }: { tables: readonly TableFile[]; sources: ReadonlySet<string> },
+  stored: Stored,
+  { date, sources }: { date: string | null; sources: ReadonlySet<string> },
 ): Promise<(Occurrence & { jobId: string })[]> {
-  const from = async (table: string): Promise<string> => {
-    const paths = await files.paths(tables.filter((file) => file.table === table))
-    return `read_parquet(${listLiteral(paths)}, hive_partitioning = false)`
-  }
-  if (!tables.some(({ table }) => table === 'jobs')) return []
-  const jobs = `SELECT source, "offset", job_id FROM ${await from('jobs')} WHERE job_id IN (SELECT job_id FROM gleaner_job_ids())
-    AND source IN (${[...sources].map(literal).join(', ')})`
-  await connection.run(`CREATE OR REPLACE TEMP TABLE gleaner_candidates AS ${jobs}`)
+  const [jobs, records] = [await stored.from('jobs', date), await stored.from('records', date)]
+  if (jobs === null || records === null) return []
+  await connection.run(`CREATE OR REPLACE TEMP TABLE gleaner_candidates AS
+    SELECT source, "offset", job_id FROM ${jobs} WHERE job_id IN (SELECT job_id FROM gleaner_job_ids())
+    AND source IN (${[...sources].map(literal).join(', ')})`)
   const counted = await connection.runAndReadAll('SELECT count(*) FROM gleaner_candidates')
   if (Number(counted.getRows()[0]?.[0]) === 0) return []
   const found = await connection.runAndReadAll(`
-    SELECT c.source, c."offset", c.job_id, sha256(r.raw) FROM ${await from('records')} r
+    SELECT c.source, c."offset", c.job_id, sha256(r.raw) FROM ${records} r
     JOIN gleaner_candidates c ON r.source = c.source AND r."offset" = c."offset"
     ORDER BY r.archived_at, c.source, c."offset"`)
   return found.getRows().map(([source, offset, jobId, hash]) => {
