@@ -11,26 +11,22 @@
  * segments that were stored by then. A duplicate is never archived before what it repeats, so what is left out was known as one then.
  */
 
-import type { DuckDBResult, DuckDBValue, Json } from '@duckdb/node-api'
-import { StatementType } from '@duckdb/node-api'
-import { GleanerError, isGleanerError, messageOf } from '../errors.ts'
 import type { Store } from '../ports/store.ts'
 import type { RootContext } from '../roles/context.ts'
+import type { Answers, Values } from './answers.ts'
+import { askedDuck, openAnswers, prepareSelect } from './answers.ts'
 import type { Duck } from './duckdb.ts'
-import { literal, lockDuck, openDuck } from './duckdb.ts'
+import { lockDuck, openDuck } from './duckdb.ts'
 import type { Live } from './live.ts'
 import { openLive } from './live.ts'
 import type { Parser, TableFile } from './manifest.ts'
 import { coverageOf, latestManifest } from './manifest.ts'
 import type { Plan } from './prune.ts'
 import { isFileWanted, isRootWanted, planOf, wholePlan } from './prune.ts'
-import { jsonOf } from './results.ts'
 import type { TableFiles } from './table-files.ts'
 import { openTableFiles } from './table-files.ts'
 import type { ChosenFile } from './views.ts'
 import { createViews } from './views.ts'
-
-export type Values = Record<string, DuckDBValue>
 
 export interface SessionOptions {
   /** The roots that the views hold. */
@@ -58,21 +54,9 @@ export interface RootCoverage extends Live {
   filesOf: number
 }
 
-export interface Session {
+export interface Session extends Answers {
   coverage: readonly RootCoverage[]
-  /** One SELECT; its rows as JSON values (results.ts), chunk by chunk. Throws `query-failed`, `table-missing`. */
-  stream(sql: string, values?: Values): Promise<Rows>
-  /** The same, all rows at once, by column. */
-  rows(sql: string, values?: Values): Promise<Record<string, Json>[]>
-  /** Writes the rows of one SELECT into a Parquet file in a private directory, gone with the session; gives its path. */
-  parquet(sql: string, values?: Values): Promise<string>
   close(): Promise<void>
-}
-
-export interface Rows {
-  names: string[]
-  /** Some rows at a time, in columns' order. Throws as `stream` does. */
-  chunks: AsyncIterable<Json[][]>
 }
 
 const threads = 4
@@ -83,8 +67,8 @@ export async function openSession(options: SessionOptions): Promise<Session> {
   const plan = options.query === null ? wholePlan : await planned(options.query)
   const duck = await openDuck({ threads, memory })
   try {
-    const coverage = await fill(duck, plan, options)
-    return { coverage, ...answers(duck), close: () => duck.close() }
+    const { coverage, check } = await fill(duck, plan, options)
+    return { coverage, ...openAnswers(duck, check), close: () => duck.close() }
   } catch (error) {
     await duck.close()
     throw error
@@ -95,13 +79,19 @@ export async function openSession(options: SessionOptions): Promise<Session> {
 async function planned(query: NonNullable<SessionOptions['query']>): Promise<Plan> {
   const duck = await openDuck({ threads: 1, memory })
   try {
-    return await asked(() => planOf(duck, query, (sql) => prepareSelect(duck.connection, sql)))
+    return await askedDuck(() => planOf(duck, query, (sql) => prepareSelect(duck.connection, sql)))
   } finally {
     await duck.close()
   }
 }
 
-async function fill(duck: Duck, plan: Plan, options: SessionOptions): Promise<RootCoverage[]> {
+interface Filled {
+  coverage: RootCoverage[]
+  /** Throws `table-missing` where a file is gone since. */
+  check(): Promise<unknown>
+}
+
+async function fill(duck: Duck, plan: Plan, options: SessionOptions): Promise<Filled> {
   const files = openTableFiles(options.derived, duck.directory)
   const live = await openLive(duck, files)
   const coverage: RootCoverage[] = []
@@ -126,12 +116,12 @@ async function fill(duck: Duck, plan: Plan, options: SessionOptions): Promise<Ro
       filesOf: set?.files.length ?? 0,
     })
   }
-  await asked(() => createViews(duck, chosen, options.asOfMs))
+  await askedDuck(() => createViews(duck, chosen, options.asOfMs))
   await lockDuck(
     duck,
     chosen.map(({ path }) => path),
   )
-  return coverage
+  return { coverage, check: () => files.paths(chosen) }
 }
 
 /** A job's age stands in its record: where a file holds younger jobs as well, the records of its date are needed too. */
@@ -140,86 +130,16 @@ function withRecords(
   isWanted: (file: TableFile) => boolean,
   asOfMs: number | null,
 ): TableFile[] {
-  const wanted = files.filter(isWanted)
-  if (asOfMs === null) return wanted
-  const parted = wanted.filter(
+  const wanted = new Set(files.filter(isWanted))
+  if (asOfMs === null) return [...wanted]
+  const parted = [...wanted].filter(
     ({ table, archived }) => table === 'jobs' && archived[0] <= asOfMs && archived[1] > asOfMs,
   )
   const dates = new Set(parted.map(({ date }) => date))
-  return files.filter((file) => wanted.includes(file) || (file.table === 'records' && dates.has(file.date)))
+  return files.filter((file) => wanted.has(file) || (file.table === 'records' && dates.has(file.date)))
 }
 
 async function located(files: TableFiles, wanted: readonly TableFile[]): Promise<ChosenFile[]> {
   const paths = await files.paths(wanted)
   return wanted.map((file, index) => ({ ...file, path: paths[index] as string }))
-}
-
-function answers({ connection, directory }: Duck): Omit<Session, 'coverage' | 'close'> {
-  return {
-    stream: (sql, values = {}) =>
-      asked(async () => {
-        await prepareSelect(connection, sql)
-        return rowsOf(await connection.stream(sql, values))
-      }),
-    rows: (sql, values = {}) =>
-      asked(async () => {
-        await prepareSelect(connection, sql)
-        const read = await connection.runAndReadAll(sql, values)
-        const [names, types] = [read.deduplicatedColumnNames(), read.columnTypes()]
-        return read
-          .getRows()
-          .map((row) => Object.fromEntries(row.map((value, at) => [names[at] ?? '', jsonOf(value, types[at])])))
-      }),
-    parquet: (sql, values = {}) =>
-      asked(async () => {
-        await prepareSelect(connection, sql)
-        const path = `${directory}/result.parquet`
-        // One whole SELECT, as was checked: it ends where its text does.
-        await connection.run(`CREATE OR REPLACE TEMP TABLE gleaner_result AS ${sql}`, values)
-        await connection.run(`COPY gleaner_result TO ${literal(path)} (FORMAT parquet, COMPRESSION zstd)`)
-        return path
-      }),
-  }
-}
-
-function rowsOf(result: DuckDBResult): Rows {
-  const types = result.columnTypes()
-  async function* chunks(): AsyncGenerator<Json[][]> {
-    for (;;) {
-      const chunk = await asked(() => result.fetchChunk())
-      if (chunk === null || chunk.rowCount === 0) return
-      yield chunk.getRows().map((row) => row.map((value, at) => jsonOf(value, types[at])))
-    }
-  }
-  return { names: result.deduplicatedColumnNames(), chunks: chunks() }
-}
-
-/** Refuses what is not one SELECT (or DESCRIBE, SUMMARIZE, SHOW, VALUES, FROM, which DuckDB counts as one). */
-async function prepareSelect(connection: Duck['connection'], sql: string): Promise<void> {
-  const statements = await connection.extractStatements(sql)
-  if (statements.count !== 1) throw refused(`expected one statement, found ${statements.count}`)
-  const prepared = await statements.prepare(0)
-  const { statementType } = prepared
-  prepared.destroySync()
-  if (statementType !== StatementType.SELECT)
-    throw refused(
-      `only SELECT is answered, not ${StatementType[statementType]}: tables and archive are not changed by SQL`,
-    )
-}
-
-function refused(message: string): GleanerError {
-  return new GleanerError('query-failed', { operation: 'query', subject: 'the archive', message })
-}
-
-/** What DuckDB throws → GleanerError. */
-async function asked<T>(ask: () => Promise<T>): Promise<T> {
-  try {
-    return await ask()
-  } catch (cause) {
-    if (isGleanerError(cause)) throw cause
-    const message = messageOf(cause) ?? 'DuckDB gave up'
-    const isGone = /^(IO|Invalid Input) Error/.test(message) && message.includes('.parquet')
-    const facts = { operation: 'query', subject: 'the archive', message, cause }
-    throw new GleanerError(isGone ? 'table-missing' : 'query-failed', facts)
-  }
 }

@@ -45,7 +45,7 @@ function selectFiles(table: TableName, files: readonly ChosenFile[]): string {
 
 /** Root and date are in the files' paths. */
 function reader(files: readonly ChosenFile[]): string {
-  const types = `{root: VARCHAR, date: DATE, v: VARCHAR}`
+  const types = `{'root': 'VARCHAR', 'date': 'DATE', 'v': 'VARCHAR'}`
   const paths = listLiteral(files.map(({ path }) => path))
   return `read_parquet(${paths}, hive_partitioning = true, hive_types = ${types})`
 }
