@@ -22,6 +22,7 @@ import { wantedRules } from '../roles/settings.ts'
 import { openThrottle } from '../roles/throttle.ts'
 import type { Throttle } from '../roles/throttle.ts'
 import type { App, Log } from './app.ts'
+import { scheduleBuilds } from './table-builds.ts'
 
 const drainMsMax = 8000
 const anomaliesEveryMs = 10 * 60_000
@@ -83,7 +84,9 @@ async function run(app: App): Promise<void> {
       await apply(collector, config, { first: true })
       log.info({}, 'running')
       void countAnomalies(app, stopping.signal)
+      const builds = await scheduleBuilds(app, config)
       await serveSignals(collector, signals, stopping.signal)
+      await builds.stop()
     }
   } finally {
     await stopAll(collector)
@@ -151,8 +154,9 @@ function settingsOf({ seal, settle, limits, reconcile, feed }: Config, root: Roo
   return JSON.stringify([root, seal, settle, limits, reconcile, feed])
 }
 
-function processSettingsOf({ archive, derived, s3, redis, node, roles, serve: served, sign, log }: Config): string {
-  return JSON.stringify([archive, derived, s3, redis, node, roles, served, sign, log])
+function processSettingsOf(config: Config): string {
+  const { archive, derived, s3, redis, node, roles, serve: served, tables, sign, log } = config
+  return JSON.stringify([archive, derived, s3, redis, node, roles, served, tables, sign, log])
 }
 
 /**
