@@ -88,7 +88,7 @@ async function planned(query: NonNullable<SessionOptions['query']>): Promise<Pla
 interface Filled {
   coverage: RootCoverage[]
   /** Throws `table-missing` where a file is gone since. */
-  check(): Promise<unknown>
+  check: () => Promise<unknown>
 }
 
 async function fill(duck: Duck, plan: Plan, options: SessionOptions): Promise<Filled> {
