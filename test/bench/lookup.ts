@@ -6,7 +6,7 @@
  */
 
 import { existsSync } from 'node:fs'
-import { mkdir, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, rename, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { openDirectoryStore } from '../../src/adapters/directory.ts'
@@ -71,7 +71,6 @@ function dateOf(day: number): string {
 
 async function makeTables(): Promise<void> {
   if (existsSync(join(kept, 'made'))) return
-  await rm(kept, { recursive: true, force: true })
   await mkdir(kept, { recursive: true })
   const duck = await openDuck({ threads: 2, memory: '1GiB' })
   const files: TableFile[] = []
@@ -115,9 +114,12 @@ async function makeDay(duck: Duck, day: number): Promise<TableFile> {
   const startMs = firstDayMs + day * dayMs
   const columns = columnsOf.jobs.map(([name, type]) => `CAST(${expressions[name] ?? 'NULL'} AS ${type}) AS "${name}"`)
   const rows = `SELECT ${day * jobsPerDay} + i AS id, ${startMs * 1000} + i * 259000 AS end_us FROM range(${jobsPerDay}) t(i)`
-  await duck.connection.run(
-    `COPY (SELECT ${columns.join(', ')} FROM (${rows})) TO ${literal(path)} ${parquetOptions('jobs', { gleaner_parser: '{}' })}`,
-  )
+  const copy = `COPY (SELECT ${columns.join(', ')} FROM (${rows})) TO ${literal(`${path}.part`)}`
+  // A run that was ended is gone on with.
+  if (!existsSync(path)) {
+    await duck.connection.run(`${copy} ${parquetOptions('jobs', { gleaner_parser: '{}' })}`)
+    await rename(`${path}.part`, path)
+  }
   const extent = (backMs: number): [number, number] => [startMs - backMs, startMs + jobsPerDay * 259 - backMs]
   return {
     table: 'jobs',
