@@ -76,6 +76,16 @@ const codes = {
     remedy: 'ask for what was collected later; `verify` and the boundary tell what there was',
   },
   'not-found': { retry: false, remedy: 'list what there is with `gleaner sources`' },
+
+  // tables and queries
+  'query-failed': {
+    retry: false,
+    remedy: 'correct the SQL; `gleaner query "DESCRIBE jobs"` and `"DESCRIBE records"` show the columns',
+  },
+  'table-missing': {
+    retry: true,
+    remedy: 'run `gleaner tables build`: it makes again, from the archive, what is missing',
+  },
   internal: { retry: false, remedy: 'report this with the log' },
 } as const
 

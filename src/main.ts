@@ -22,6 +22,8 @@ const commands: Record<string, () => Promise<Register>> = {
   verify: async () => (await import('./commands/verify.ts')).verifyCommand,
   digest: async () => (await import('./commands/digest.ts')).digestCommand,
   decode: async () => (await import('./commands/decode.ts')).decodeCommand,
+  query: async () => (await import('./commands/query.ts')).queryCommand,
+  tables: async () => (await import('./commands/tables.ts')).tablesCommand,
   tail: async () => (await import('./commands/tail.ts')).tailCommand,
   replay: async () => (await import('./commands/replay.ts')).replayCommand,
   anomalies: async () => (await import('./commands/anomalies.ts')).anomaliesCommand,
@@ -31,7 +33,7 @@ const commands: Record<string, () => Promise<Register>> = {
   completion: async () => (await import('./commands/completion.ts')).completionCommand,
 }
 
-const usageCodes = ['config-invalid', 'config-missing', 'usage', 'rules-frozen', 'archive-newer']
+const usageCodes = ['config-invalid', 'config-missing', 'usage', 'rules-frozen', 'archive-newer', 'query-failed']
 const nodeWanted = 26
 
 const after = `

@@ -27,6 +27,7 @@ import { openThrottle } from '../roles/throttle.ts'
 import type { Throttle } from '../roles/throttle.ts'
 import type { App, Log } from './app.ts'
 import { signingKeyOf } from './digest.ts'
+import { scheduleBuilds } from './table-builds.ts'
 
 const drainMsMax = 8000
 const digestEndMs = 2000
@@ -95,7 +96,9 @@ async function run(app: App): Promise<void> {
       void stayAlive(app, stopping.signal)
       void countAnomalies(app, stopping.signal)
       digests = makeDigests(collector, config, stopping.signal)
+      const builds = await scheduleBuilds(app, config)
       await serveSignals(collector, signals, stopping.signal)
+      await builds.stop()
     }
   } finally {
     await stopAll(collector)
@@ -196,8 +199,9 @@ function settingsOf({ seal, settle, limits, reconcile, feed }: Config, root: Roo
   return JSON.stringify([root, seal, settle, limits, reconcile, feed])
 }
 
-function processSettingsOf({ archive, derived, s3, redis, node, roles, serve: served, sign, log }: Config): string {
-  return JSON.stringify([archive, derived, s3, redis, node, roles, served, sign, log])
+function processSettingsOf(config: Config): string {
+  const { archive, derived, s3, redis, node, roles, serve: served, tables, sign, log } = config
+  return JSON.stringify([archive, derived, s3, redis, node, roles, served, tables, sign, log])
 }
 
 /**

@@ -35,6 +35,8 @@ export interface Config {
     readonly maxBytes: number
     readonly recordBytesMax: number
   }
+  /** How often a process with the role `work` builds tables; null: it builds none. */
+  readonly tables: { readonly every: Every } | null
   /** The private key as its file holds it, or null: no digests are signed. */
   readonly sign: { readonly key: Secret; readonly everyMs: number } | null
   readonly serve: {

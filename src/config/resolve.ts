@@ -59,6 +59,7 @@ export function resolveConfig(given: Given, source: Source, over: Overrides): { 
       maxBytes: bytes(feed.maxBytes),
       recordBytesMax: bytes(feed.recordBytesMax),
     },
+    tables: given.tables === undefined ? null : { every: every(given.tables.every) },
     sign: given.sign
       ? { key: new Secret(read(['sign', 'keyFile'], given.sign.keyFile, noSigningKey)), everyMs: ms(given.sign.every) }
       : null,

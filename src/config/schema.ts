@@ -236,6 +236,12 @@ export const schema = mapping({
     maxBytes: size(1, 1024 ** 5, '1B to 1024TiB').default('4GiB'),
     recordBytesMax: size(0, 256 * mib, '0B to 256MiB').default('1MiB'),
   }),
+  tables: mapping({
+    every: checked(
+      validEvery,
+      "expected a duration from 1ms to 24d such as 1h, or a cron expression such as '15 * * * *'",
+    ),
+  }).optional(),
   sign: mapping({ keyFile: file, every: duration(1000, timerMsMax).default('1h') }).optional(),
   serve: section({
     host: checked((given) => /^[A-Za-z0-9.:_-]+$/.test(given), 'expected a host name or address').default('127.0.0.1'),

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Config, RedisConfig, RootConfig } from './model.ts'
+import type { Config, Every, RedisConfig, RootConfig } from './model.ts'
 import { schema } from './schema.ts'
 import { formatDuration, formatSize } from './units.ts'
 
@@ -29,7 +29,7 @@ export function showConfig(config: Config): Record<string, unknown> {
       proveBytesPerSecond: formatSize(limits.proveBytesPerSecond),
     },
     reconcile: {
-      every: reconcile.every.kind === 'cron' ? reconcile.every.expression : formatDuration(reconcile.every.ms),
+      every: showEvery(reconcile.every),
       fullEvery: formatDuration(reconcile.fullEveryMs),
       metadataPerSecondMax: reconcile.metadataPerSecondMax,
       deadline: formatDuration(reconcile.deadlineMs),
@@ -40,6 +40,7 @@ export function showConfig(config: Config): Record<string, unknown> {
       maxBytes: formatSize(feed.maxBytes),
       recordBytesMax: formatSize(feed.recordBytesMax),
     },
+    tables: config.tables === null ? undefined : { every: showEvery(config.tables.every) },
     sign: sign === null ? undefined : { keyFile: String(sign.key), every: formatDuration(sign.everyMs) },
     serve: shown({
       host: serve.host,
@@ -54,6 +55,10 @@ export function showConfig(config: Config): Record<string, unknown> {
 /** The JSON Schema of a configuration file, for editors. */
 export function configSchema(): Record<string, unknown> {
   return { title: 'Gleaner configuration', ...z.toJSONSchema(schema, { io: 'input' }) }
+}
+
+function showEvery(every: Every): string {
+  return every.kind === 'cron' ? every.expression : formatDuration(every.ms)
 }
 
 function showRoot(root: RootConfig): Record<string, unknown> {

@@ -13,6 +13,8 @@ const benches: Record<string, () => Promise<() => Promise<Outcome>>> = {
   pass: async () => (await import('./pass.ts')).pass,
   idle: async () => (await import('./idle.ts')).idle,
   small: async () => (await import('./small.ts')).small,
+  tables: async () => (await import('./tables.ts')).tables,
+  lookup: async () => (await import('./lookup.ts')).lookup,
   blind: async () => (await import('./blind.ts')).blind,
 }
 

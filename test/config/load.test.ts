@@ -80,6 +80,7 @@ test('a short file gets every default', (t) => {
   t.deepEqual(config.log, { level: 'info' })
   t.is(config.redis, null)
   t.is(config.sign, null)
+  t.is(config.tables, null)
   t.deepEqual(config.s3, { forcePathStyle: false, objectLock: null })
 })
 
@@ -109,6 +110,7 @@ roots:
 seal: {bytes: 1MiB, age: 0ms}
 reconcile: {every: "*/5 * * * *"}
 feed: {since: all}
+tables: {every: 30m}
 sign: {keyFile: key, every: 2h}
 serve: {host: 0.0.0.0, port: 0, tokenFile: token, showRecords: true}
 log: {level: warn}
@@ -127,6 +129,7 @@ log: {level: warn}
   t.deepEqual(config.roots[0]?.rotation, [{ match: '\\.old$' }])
   t.is(config.roots[0]?.remote, true)
   t.deepEqual(config.reconcile.every, { kind: 'cron', expression: '*/5 * * * *' })
+  t.deepEqual(config.tables, { every: { kind: 'interval', ms: 1_800_000 } })
   t.is(config.sign?.key.reveal(), signingKey)
   t.is(config.serve.token?.reveal(), 'token-text')
   t.is(config.log.level, 'warn')

@@ -41,6 +41,8 @@ const cases: [name: string, text: string, said: string][] = [
   ['a line too small', after('limits: {lineBytesMax: 1023B}'), '5:24 limits.lineBytesMax: expected a size from 1KiB'],
   ['a line too large', after('limits: {lineBytesMax: 65MiB}'), '5:24 limits.lineBytesMax: expected a size from 1KiB'],
   ['a bad cron', after('reconcile: {every: "61 * * * *"}'), '5:20 reconcile.every: expected a duration from 1ms'],
+  ['a bad build schedule', after('tables: {every: often}'), '5:17 tables.every: expected a duration from 1ms'],
+  ['tables without a schedule', after('tables: {}'), '5:9 tables.every: missing: expected a duration'],
   ['a time zero interval', after('reconcile: {every: 0ms}'), '5:20 reconcile.every: expected a duration from 1ms'],
   [
     'longer than a timer',

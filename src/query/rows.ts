@@ -1,0 +1,88 @@
+/** Archived records → rows of the tables, in batches of bounded size. */
+
+import type { Format, Framed, ParseContext } from '../formats/format.ts'
+import type { Job } from '../formats/job.ts'
+import type { Mark } from '../roles/ledger.ts'
+
+/** What all records that end in one segment have in common. */
+export interface Place {
+  source: string
+  family: string
+  path: string
+  format: string
+  segment: string
+  sha256: string
+  archivedMs: number
+  parser: number
+}
+
+export interface RecordRow {
+  place: Place
+  offset: number
+  length: number
+  type: string | null
+  timeMs: number | null
+  /** UTC date of the time; null without one. */
+  date: string | null
+  timeText: string | null
+  timeZone: string | null
+  isAmbiguous: boolean
+  isIncomplete: boolean
+  isLossy: boolean
+  raw: Buffer
+  fields: string
+  error: string | null
+  /** `<source>:<offset>` of the record that this one is proven to repeat. */
+  duplicateOf: string | null
+  job: Job | null
+}
+
+export function placeOf(mark: Mark, format: Format): Place {
+  const { source, family, path, key, sha256, storedAtMs } = mark
+  return {
+    source,
+    family,
+    path,
+    format: format.name,
+    segment: key,
+    sha256,
+    archivedMs: storedAtMs,
+    parser: format.parser,
+  }
+}
+
+/** A record that was cut at the longest length counts as incomplete. */
+export function rowOf(
+  framed: Framed,
+  place: Place,
+  { format, parse }: { format: Format; parse: ParseContext },
+): RecordRow {
+  const { start, end, raw } = framed
+  const parsed = format.parse(raw, parse)
+  const timeMs = parsed.time === '' ? null : timeOf(parsed.time)
+  const flags = framed.flags.length === 0 ? parsed.flags : [...framed.flags, ...parsed.flags]
+  const { local } = parsed
+  return {
+    place,
+    offset: start,
+    length: end - start,
+    type: parsed.type === '' ? null : parsed.type,
+    timeMs,
+    date: timeMs === null ? null : parsed.time.slice(0, 10),
+    timeText: local?.text ?? null,
+    timeZone: local?.zone ?? null,
+    isAmbiguous: local?.ambiguous ?? false,
+    isIncomplete: flags.includes('incomplete') || flags.includes('cut'),
+    isLossy: flags.includes('lossy'),
+    raw,
+    fields: JSON.stringify(parsed.fields),
+    error: parsed.error === '' ? null : parsed.error,
+    duplicateOf: null,
+    job: parsed.error === '' ? (format.job?.(parsed, parse) ?? null) : null,
+  }
+}
+
+function timeOf(text: string): number | null {
+  const ms = Date.parse(text)
+  return Number.isNaN(ms) ? null : ms
+}
