@@ -110,5 +110,5 @@ export const formatNames: readonly FormatName[] = [
   'csv',
   'lines',
 ]
-export const formatsReady: readonly FormatName[] = ['lines', 'jsonl']
+export const formatsReady: readonly FormatName[] = ['lines', 'jsonl', 'lsf']
 export const formatsWithoutZone: readonly FormatName[] = ['pbs', 'slurm']

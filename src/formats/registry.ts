@@ -4,8 +4,9 @@ import { GleanerError } from '../errors.ts'
 import type { Format } from './format.ts'
 import { jsonl } from './jsonl.ts'
 import { lines } from './lines.ts'
+import { lsf } from './lsf.ts'
 
-const formats: Format[] = [lines, jsonl]
+const formats: Format[] = [lines, jsonl, lsf]
 
 export const formatNames = formats.map((format) => format.name)
 

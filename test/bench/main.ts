@@ -13,6 +13,7 @@ const benches: Record<string, () => Promise<() => Promise<Outcome>>> = {
   pass: async () => (await import('./pass.ts')).pass,
   idle: async () => (await import('./idle.ts')).idle,
   small: async () => (await import('./small.ts')).small,
+  decode: async () => (await import('./decode.ts')).decode,
   blind: async () => (await import('./blind.ts')).blind,
 }
 
