@@ -25,12 +25,13 @@ const tab = 0x09
 const newline = 0x0a
 const carriageReturn = 0x0d
 const hash = 0x23
+const point = 0x2e
 
 export function endOfRecord(bytes: Buffer, start: number, final: boolean): number | null {
   if (bytes[start] === hash) return endOfLine(bytes, start, final)
   // Where the next line begins with a head, the record ends before it, whether this newline is in quotes or not.
   const line = bytes.indexOf(newline, start) + 1
-  if (line > 0 && bytes[line] === quote && headAt(bytes, line) === 'yes') return headWithin(bytes, start, line) ?? line
+  if (line > 0 && bytes[line] === quote && isHeadAt(bytes, line)) return headWithin(bytes, start, line) ?? line
   return endByQuotes(bytes, start, final)
 }
 
@@ -38,8 +39,7 @@ export function endOfRecord(bytes: Buffer, start: number, final: boolean): numbe
 function headWithin(bytes: Buffer, start: number, end: number): number | null {
   // Capitals are rarer than quotes.
   for (let at = start + 2; at < end; at++) {
-    const byte = bytes[at] as number
-    if (byte >= 0x41 && byte <= 0x5a && bytes[at - 1] === quote && headAt(bytes, at - 1) === 'yes') return at - 1
+    if (isCapital(bytes[at]) && bytes[at - 1] === quote && isHeadAt(bytes, at - 1)) return at - 1
   }
   return null
 }
@@ -52,12 +52,7 @@ function endByQuotes(bytes: Buffer, start: number, final: boolean): number | nul
     const byte = bytes[at]
     if (byte === newline && !(isInside && isTrusted)) return at + 1
     if (byte !== quote) continue
-    if (at > start) {
-      const head = headAt(bytes, at)
-      if (head === 'yes') return at
-      // A head holds no newline, so the record cannot end before the rest of it is here.
-      if (head === 'unknown' && !final) return null
-    }
+    if (at > start && isHeadAt(bytes, at)) return at
     isInside = !isInside
     isTrusted &&= isInside ? at === start || mayOpenAfter(bytes[at - 1]) : mayFollowClose(bytes[at + 1])
   }
@@ -80,41 +75,35 @@ function mayFollowClose(byte: number | undefined): boolean {
   )
 }
 
-/** Whether a record's head begins at the quote at `at`; unknown where the bytes end within what may be one. */
-export function headAt(bytes: Buffer, at: number): 'yes' | 'no' | 'unknown' {
-  const first = bytes[at + 1]
-  if (first !== undefined && !(first >= 0x41 && first <= 0x5a)) return 'no'
+/**
+ * Whether a record's head begins at the quote at `at`. Where the bytes end within one it is none yet, and as it holds no newline, neither is
+ * anything after it the end of a record.
+ */
+export function isHeadAt(bytes: Buffer, at: number): boolean {
   let to = at + 1
-  const typeMax = to + typeBytesMax
-  while (to < typeMax && isTypeByte(bytes[to])) to++
-  for (const separator of [quote, blank, quote]) {
-    if (bytes[to] !== separator) return short(bytes, to)
-    to++
+  if (!isCapital(bytes[to])) return false
+  while (to <= at + typeBytesMax && isTypeByte(bytes[to])) to++
+  if (bytes[to] !== quote || bytes[to + 1] !== blank || bytes[to + 2] !== quote) return false
+  const version = to + 3
+  to = afterDigits(bytes, version)
+  if (to === version) return false
+  if (bytes[to] === point) {
+    const minor = to + 1
+    to = afterDigits(bytes, minor)
+    if (to === minor) return false
   }
-  const version = afterDigits(bytes, to)
-  if (version === to) return short(bytes, to)
-  to = version
-  if (bytes[to] === 0x2e) {
-    const minor = afterDigits(bytes, to + 1)
-    if (minor === to + 1) return short(bytes, minor)
-    to = minor
-  }
-  for (const separator of [quote, blank]) {
-    if (bytes[to] !== separator) return short(bytes, to)
-    to++
-  }
-  const epoch = afterDigits(bytes, to)
-  if (epoch !== to + digitsMax || bytes[epoch] !== blank) return short(bytes, epoch)
-  return 'yes'
+  if (bytes[to] !== quote || bytes[to + 1] !== blank) return false
+  const epoch = to + 2
+  to = afterDigits(bytes, epoch)
+  return to === epoch + digitsMax && bytes[to] === blank
 }
 
-/** Not a head, unless that is because the bytes end. */
-function short(bytes: Buffer, at: number): 'no' | 'unknown' {
-  return at >= bytes.length ? 'unknown' : 'no'
+function isCapital(byte: number | undefined): boolean {
+  return byte !== undefined && byte >= 0x41 && byte <= 0x5a
 }
 
 function isTypeByte(byte: number | undefined): boolean {
-  return byte !== undefined && ((byte >= 0x41 && byte <= 0x5a) || byte === 0x5f || (byte >= 0x30 && byte <= 0x39))
+  return isCapital(byte) || isDigit(byte) || byte === 0x5f
 }
 
 function afterDigits(bytes: Buffer, from: number): number {

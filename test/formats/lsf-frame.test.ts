@@ -2,7 +2,7 @@ import test from 'ava'
 import * as fc from 'fast-check'
 import { frame } from '../../src/formats/format.ts'
 import { lsf } from '../../src/formats/lsf.ts'
-import { headAt, headBytesMax } from '../../src/formats/lsf-frame.ts'
+import { isHeadAt, headBytesMax } from '../../src/formats/lsf-frame.ts'
 
 const head = '"JOB_FINISH" "10.1" 1643910039 '
 const records = (text: string, final = true) =>
@@ -49,9 +49,9 @@ test('a record is given once its newline is there, and a torn one once the next 
 
 test('a head is known within its bound', (t) => {
   const long = `"${'T'.repeat(64)}" "1234567890.1234567890" 1234567890 `
-  t.is(headAt(Buffer.from(long), 0), 'yes')
+  t.is(isHeadAt(Buffer.from(long), 0), true)
   t.true(long.length <= headBytesMax)
-  for (let cut = 1; cut < long.length; cut++) t.is(headAt(Buffer.from(long.slice(0, cut)), 0), 'unknown')
+  for (let cut = 1; cut < long.length; cut++) t.is(isHeadAt(Buffer.from(long.slice(0, cut)), 0), false)
 })
 
 const noHeads = [
@@ -70,7 +70,7 @@ for (const text of [
   '"T"  "1.2" 1234567890 ',
   '"T" "1.2.3" 1234567890 ',
 ])
-  test(`${text.slice(0, 40)} is no head`, (t) => t.is(headAt(Buffer.from(`${text} .`), 0), 'no'))
+  test(`${text.slice(0, 40)} is no head`, (t) => t.is(isHeadAt(Buffer.from(`${text} .`), 0), false))
 
 test('a record is cut at its bound alike, however many bytes are there to look ahead', (t) => {
   fc.assert(
