@@ -51,7 +51,7 @@ function arrayOf(fields: Fields): Some<'array_index' | 'array_range' | 'elements
   const elements = counts.reduce((sum, count) => sum + count, 0)
   const isWhole = counts.length > 0 && counts.every((count) => count > 0)
   const texts = ranges.map(({ start, end, step }) => `${start}-${end}${step > 1 ? `:${step}` : ''}`)
-  return { array_index: null, array_range: texts.join(',') || null, elements: isWhole ? elements : null }
+  return { array_index: null, array_range: texts.join(',') || null, elements: isWhole ? countOf(elements) : null }
 }
 
 /** `host`, once for each slot, or `16*host`. */
@@ -69,17 +69,15 @@ function hostsOf(entries: unknown): { names: string[]; slots: number } {
 
 /** What was allocated, else the hosts it ran on: a job that was never dispatched had none. */
 function slotsOf(fields: Fields, executed: number): number | null {
-  return (
-    hostsOf(fields['allocSlots']).slots ||
-    executed ||
-    (positive(fields['startTime']) && positive(fields['numProcessors']))
-  )
+  const slots = hostsOf(fields['allocSlots']).slots || executed
+  if (slots > 0) return countOf(slots)
+  return positive(fields['startTime']) === null ? null : countOf(positive(fields['numProcessors']))
 }
 
 /** Both are in KB, and 0 where nothing was measured; the sum over the job's processes goes before the largest of them. */
 function memoryOf(fields: Fields): number | null {
   const kib = positive(fields['maxRMem']) ?? positive(fields['ru_maxrss'])
-  return kib === null ? null : kib * 1024
+  return kib === null ? null : wholeOf(kib * 1024)
 }
 
 const rusageMemory = /\brusage\[[^\]]*?\bmem=(\d{1,12}(?:\.\d{1,6})?)([KMGT])B?\b/gi
@@ -94,7 +92,7 @@ function requestedOf(fields: Fields): number | null {
   if (typeof text !== 'string' || fields['numProcessors'] !== 1 || !text.includes('mem=')) return null
   const [first, ...more] = text.matchAll(rusageMemory)
   if (first === undefined || more.length > 0 || text.split(/\bmem=/).length !== 2) return null
-  return Math.round(Number(first[1]) * (unitBytes[String(first[2]).toUpperCase()] ?? Number.NaN))
+  return wholeOf(Number(first[1]) * (unitBytes[String(first[2]).toUpperCase()] ?? Number.NaN))
 }
 
 const statusExit = 0x20
@@ -132,12 +130,23 @@ function notNegative(value: unknown): number | null {
   return typeof value === 'number' && value >= 0 ? value : null
 }
 
+/** A number of things, as an INTEGER holds it: one that is larger is no count. */
+function countOf(value: number | null): number | null {
+  return value !== null && value <= 0x7fffffff ? value : null
+}
+
+function wholeOf(value: number): number | null {
+  const whole = Math.round(value)
+  return Number.isSafeInteger(whole) ? whole : null
+}
+
 function textOf(value: unknown): string | null {
   return typeof value === 'string' && value !== '' ? value : null
 }
 
+/** Up to the year 9999. */
 function msOf(seconds: number | null | undefined): number | null {
-  return seconds == null ? null : seconds * 1000
+  return seconds == null || seconds >= 253_402_300_800 ? null : seconds * 1000
 }
 
 /** Seconds from one time to another; null where one never came, or they stand the wrong way round. */

@@ -3,7 +3,9 @@
  * the plain list of tokens. Lines that begin with `#` are of type `comment`, empty ones of type `blank`: records like any other,
  * so that records cover the file, and neither is malformed.
  *
- * A malformed record keeps what is sure: its type, and the head where that is whole.
+ * A malformed record keeps what is sure: its type, and the head where that is whole. Its error is the first that was met: `no-head`,
+ * `ends-early`, `not-a-string`, `not-a-number`, `bad-count`, `glued-token` (no blank after a token), `unclosed-quote`; or `torn`, where
+ * another record goes on in its line.
  */
 
 import { isAscii } from 'node:buffer'

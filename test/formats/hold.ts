@@ -58,7 +58,15 @@ function checkRecord(format: Format, framed: Framed): void {
   }
 }
 
+const integers = new Set(['slots', 'nodes', 'gpus', 'elements', 'exit_code', 'signal'])
+const times = new Set(['submit_time', 'start_time', 'end_time', 'logged_time'])
+const bigints = new Set(['uid', 'memory_max_bytes', 'memory_requested_bytes'])
+
+/** What its column of `jobs` holds. */
 function checkCell(name: string, value: unknown): void {
   assert.ok(value !== undefined && value !== '' && value !== -1, `${name} is ${JSON.stringify(value)}`)
-  assert.ok(typeof value !== 'number' || Number.isFinite(value), `${name} is not finite`)
+  if (typeof value !== 'number') return
+  const most = integers.has(name) ? 2 ** 31 - 1 : times.has(name) ? 253_402_300_800_000 : Number.MAX_VALUE
+  assert.ok(Math.abs(value) <= most, `${name} is ${value}`)
+  assert.ok(Number.isSafeInteger(value) || !(bigints.has(name) || most < Number.MAX_VALUE), `${name} is ${value}`)
 }

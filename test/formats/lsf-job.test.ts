@@ -151,6 +151,19 @@ for (const [status, code, signal] of statuses)
   test(`wait status ${status} is code ${code}, signal ${signal}`, (t) =>
     t.like(jobOf({ exitStatus: status }), { exit_code: code, signal }))
 
+test('what no column holds is not known', (t) => {
+  const huge = '9000000000000000'
+  const job = jobOf({
+    eventTime: huge,
+    maxRMem: huge,
+    execHosts: '3 "999999999*a" "999999999*b" "999999999*c"',
+    allocSlots: '0',
+  })
+  t.like(job, { end_time: null, memory_max_bytes: null, slots: null, nodes: 3 })
+  t.is(jobOf({ idx: '-1', indexRange: `1 1 ${huge} 1` }).elements, null)
+  t.is(jobOf({ maxRMem: '0', ru_maxrss: '1.0001' }).memory_max_bytes, 1024)
+})
+
 test('a clock that went back gives no duration', (t) => {
   t.like(jobOf({ startTime: '1699999999' }), { wait_s: null, wall_s: 1001 })
 })
