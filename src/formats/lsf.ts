@@ -8,12 +8,12 @@
  * another record goes on in its line.
  */
 
-import { isAscii } from 'node:buffer'
 import { commonRotation } from '../core/family.ts'
 import type { Format, Parsed, RecordFlag } from './format.ts'
 import { jobFinishFields } from './lsf-fields.ts'
 import type { Fields, Head } from './lsf-fields.ts'
 import { endOfRecord, headBytesMax } from './lsf-frame.ts'
+import { withoutNewline } from './lines.ts'
 import { jobOfFields } from './lsf-job.ts'
 import { Tokens } from './lsf-tokens.ts'
 import { safeText } from './text.ts'
@@ -28,13 +28,13 @@ export const lsf: Format = {
   endOf: endOfRecord,
   aheadBytes: headBytesMax,
   parse(raw): Parsed {
-    const { text, lossy } = lineOf(raw)
+    const line = withoutNewline(raw)
+    if (line[0] === quote) return recordOf(line)
+    const { text, lossy } = safeText(line)
     const flags: RecordFlag[] = lossy ? ['lossy'] : []
-    if (text.charCodeAt(0) === quote) return recordOf(text, flags)
-    if (text.startsWith('#'))
-      return { type: 'comment', time: '', fields: { text: text.slice(1, -1) }, flags, error: '' }
+    if (line[0] === hash) return { type: 'comment', time: '', fields: { text: text.slice(1) }, flags, error: '' }
     if (text.trim() === '') return { type: 'blank', time: '', fields: {}, flags, error: '' }
-    return malformed({ type: '', fields: {}, time: '' }, flags, 'no-head')
+    return malformed({ type: '', fields: {}, time: '' }, 'no-head')
   },
   job({ type, fields, error }) {
     return type === 'JOB_FINISH' && error === '' ? jobOfFields(fields) : null
@@ -42,39 +42,25 @@ export const lsf: Format = {
 }
 
 const quote = 0x22
+const hash = 0x23
 
-/** The record as text that ends with one newline, whatever it ended with. */
-function lineOf(raw: Buffer): { text: string; lossy: boolean } {
-  const { length } = raw
-  const hasNewline = raw[length - 1] === 10
-  const hasReturn = hasNewline && raw[length - 2] === 13
-  if (isAscii(raw)) {
-    const text =
-      hasNewline && !hasReturn
-        ? raw.toString('latin1', 0, length)
-        : `${raw.toString('latin1', 0, hasReturn ? length - 2 : length)}\n`
-    if (!text.includes('\0')) return { text, lossy: false }
-  }
-  const { text, lossy } = safeText(raw.subarray(0, length - (hasReturn ? 2 : hasNewline ? 1 : 0)))
-  return { text: `${text}\n`, lossy }
-}
-
-function recordOf(text: string, flags: RecordFlag[]): Parsed {
-  const tokens = new Tokens(text)
+function recordOf(line: Buffer): Parsed {
+  const tokens = new Tokens(line)
   const eventType = tokens.string()
   if (eventType !== 'JOB_FINISH' && !/^[A-Z_0-9]{1,64}$/.test(eventType))
-    return malformed({ type: '', fields: {}, time: '' }, flags, tokens.error || 'no-head')
+    return malformed({ type: '', fields: {}, time: '' }, tokens.error || 'no-head')
   const head: Head = { eventType, version: tokens.string(), eventTime: tokens.integer() }
   if (tokens.error !== '' || !/^\d+(?:\.\d+)?$/.test(head.version))
-    return malformed({ type: eventType, fields: {}, time: '' }, flags, 'no-head')
+    return malformed({ type: eventType, fields: {}, time: '' }, 'no-head')
   const time = timeOf(head.eventTime)
   const fields: Fields = eventType === 'JOB_FINISH' ? jobFinishFields(head, tokens) : { ...head, tokens: tokens.rest() }
-  if (tokens.error !== '') return malformed({ type: eventType, fields: { ...head }, time }, flags, tokens.error)
-  return { type: eventType, time, fields, flags, error: '' }
+  if (tokens.error !== '') return malformed({ type: eventType, fields: { ...head }, time }, tokens.error)
+  return { type: eventType, time, fields, flags: tokens.isLossy ? ['lossy'] : [], error: '' }
 }
 
-function malformed(sure: Pick<Parsed, 'type' | 'fields' | 'time'>, flags: RecordFlag[], error: string): Parsed {
-  return { ...sure, flags: [...flags, 'malformed'], error }
+/** None of its text is in what is sure, so it is not lossy. */
+function malformed(sure: Pick<Parsed, 'type' | 'fields' | 'time'>, error: string): Parsed {
+  return { ...sure, flags: ['malformed'], error }
 }
 
 function timeOf(eventTime: Head['eventTime']): string {
