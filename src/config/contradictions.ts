@@ -4,7 +4,7 @@ import { z } from 'zod'
 import type { KeyPath, Source } from './document.ts'
 import { keyText, valueAt } from './document.ts'
 import { parseLocation } from './location.ts'
-import { alwaysExcluded, formatNames, formatsReady, formatsWithoutZone } from './model.ts'
+import { alwaysExcluded, formatNames, formatsWithoutZone } from './model.ts'
 import type { Problem } from './problems.ts'
 import { settle } from './schema.ts'
 import { parseDuration } from './units.ts'
@@ -57,9 +57,6 @@ function oneRoot(source: Source, root: GivenRoot, say: Say): void {
   const path = ['roots', root.index, 'format']
   const format = part(source, path, z.enum(formatNames))
   if (format === undefined) return
-  if (!formatsReady.includes(format)) {
-    say(path, `${format} is not in this version; expected one of ${formatsReady.join(', ')}`)
-  }
   if (formatsWithoutZone.includes(format) && valueAt(source.value, ['roots', root.index, 'timezone']) === undefined) {
     say(
       ['roots', root.index, 'timezone'],

@@ -101,7 +101,6 @@ export const alwaysExcluded: readonly string[] = ['.nfs*', '*.swp', '*~', '*.tmp
 export const roleNames: readonly Role[] = ['listen', 'reconcile', 'work', 'serve']
 export const logLevels: readonly LogLevel[] = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']
 
-/** Formats that DESIGN.md names, and those that this version can read. */
 export const formatNames: readonly FormatName[] = [
   'lsf',
   'pbs',
@@ -112,5 +111,4 @@ export const formatNames: readonly FormatName[] = [
   'csv',
   'lines',
 ]
-export const formatsReady: readonly FormatName[] = ['lines', 'jsonl', 'csv', 'gridengine', 'htcondor', 'pbs', 'slurm']
 export const formatsWithoutZone: readonly FormatName[] = ['pbs', 'slurm']

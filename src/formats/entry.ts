@@ -4,6 +4,7 @@
  */
 
 import { isUtf8 } from 'node:buffer'
+import { parseFramed } from './format.ts'
 import type { Format, Framed, ParseContext } from './format.ts'
 
 export interface EntryPlace {
@@ -21,8 +22,7 @@ export interface EntryOptions {
 export type Entry = Record<string, string | Buffer>
 
 export function recordEntry(format: Format, framed: Framed, place: EntryPlace & EntryOptions): Entry {
-  const parsed = format.parse(framed.raw, place.parse)
-  const flags = [...new Set([...framed.flags, ...parsed.flags])].join(',')
+  const parsed = parseFramed(format, framed, place.parse)
   const entry: Entry = {
     v: '1',
     kind: 'record',
@@ -35,7 +35,7 @@ export function recordEntry(format: Format, framed: Framed, place: EntryPlace & 
     format: format.name,
     type: parsed.type,
     time: parsed.time,
-    flags,
+    flags: parsed.flags.join(','),
     error: parsed.error,
     fields: JSON.stringify(parsed.fields),
   }
@@ -45,22 +45,24 @@ export function recordEntry(format: Format, framed: Framed, place: EntryPlace & 
 
 /** Entry → one line of NDJSON, without newline: numbers as numbers, `fields` as an object, `raw` as text or `raw_base64`. */
 export function entryLine(entry: Record<string, string | Buffer>): string {
-  const out: Record<string, unknown> = {}
+  let line = ''
   for (const [name, value] of Object.entries(entry)) {
-    if (name === 'raw') putRaw(out, Buffer.isBuffer(value) ? value : Buffer.from(value))
-    else out[name] = valueOf(name, value.toString())
+    const json = name === 'raw' ? rawJson(Buffer.isBuffer(value) ? value : Buffer.from(value)) : valueJson(name, value)
+    line += `${line === '' ? '{' : ','}${json}`
   }
-  return JSON.stringify(out)
+  return line === '' ? '{}' : `${line}}`
 }
 
 const numeric = new Set(['v', 'seq', 'start', 'end', 'revision'])
 
-function valueOf(name: string, text: string): unknown {
-  if (numeric.has(name)) return Number(text)
-  return name === 'fields' ? (JSON.parse(text) as unknown) : text
+function valueJson(name: string, value: string | Buffer): string {
+  const text = value.toString()
+  // `fields` is JSON already.
+  const json = name === 'fields' ? text : JSON.stringify(numeric.has(name) ? Number(text) : text)
+  return `${JSON.stringify(name)}:${json}`
 }
 
-function putRaw(out: Record<string, unknown>, raw: Buffer): void {
-  if (isUtf8(raw)) out['raw'] = raw.toString('utf8')
-  else out['raw_base64'] = raw.toString('base64')
+function rawJson(raw: Buffer): string {
+  if (isUtf8(raw)) return `"raw":${JSON.stringify(raw.toString('utf8'))}`
+  return `"raw_base64":"${raw.toString('base64')}"`
 }

@@ -21,6 +21,8 @@ export interface Format {
    * the input ends with `bytes`, and what is left is a record.
    */
   endOf(bytes: Buffer, start: number, final: boolean): number | null
+  /** How many bytes beyond its end `endOf` may need to know it; none if left out. */
+  aheadBytes?: number
   /** What one record says. `raw` as it is in the source, newline included where there is one. */
   parse(raw: Buffer, context: ParseContext): Parsed
   /** For formats whose sources begin with a line of column names: those names, from a source's first bytes; null if it has none. */
@@ -81,24 +83,35 @@ export interface FrameOptions {
 }
 
 /**
- * The whole records in `bytes`, in order. A record that does not end within `recordBytesMax` is cut there, and what follows is
+ * The whole records in `bytes`, in order. One that ends without a newline although more follows was torn in the middle of a line: it is
+ * malformed, and nothing that it says in its last field can be trusted. A record that does not end within `recordBytesMax` is cut there, and what follows is
  * framed anew; this is the rule by which segments are cut as well, so both find the same boundaries.
  */
 export function frame(format: Format, bytes: Buffer, options: FrameOptions): Framed[] {
   const records: Framed[] = []
+  const ahead = format.aheadBytes ?? 0
   let at = 0
   while (at < bytes.length) {
     const limit = at + options.recordBytesMax
-    // What comes after the longest record must not matter, nor whether anything does: it may not have come yet.
-    const seen = bytes.length > limit ? bytes.subarray(0, limit) : bytes
-    const end = format.endOf(seen, at, options.final && seen.length < limit)
-    const cut = end === null ? seen.length === limit : end === limit && bytes[end - 1] !== 10
+    // What comes after the longest record, and after what tells of its end, must not matter, nor whether anything does.
+    const seen = bytes.length > limit + ahead ? bytes.subarray(0, limit + ahead) : bytes
+    const end = format.endOf(seen, at, options.final && seen.length < limit + ahead)
+    const cut = end === null ? seen.length === limit + ahead : end > limit || (end === limit && seen[end - 1] !== 10)
     if (end === null && !cut) break
     const stop = cut ? limit : (end as number)
     const raw = bytes.subarray(at, stop)
-    const flags: RecordFlag[] = cut ? ['cut'] : raw[raw.length - 1] === 10 ? [] : ['incomplete']
+    const last: RecordFlag[] = stop < bytes.length ? ['malformed'] : ['incomplete']
+    const flags: RecordFlag[] = cut ? ['cut'] : raw[raw.length - 1] === 10 ? [] : last
     records.push({ start: options.offset + at, end: options.offset + stop, raw, flags })
     at = stop
   }
   return records
+}
+
+/** What a framed record says: as `parse` does, and nothing but its type and time if it was torn. */
+export function parseFramed(format: Format, framed: Framed, context: ParseContext): Parsed {
+  const parsed = format.parse(framed.raw, context)
+  const flags = [...new Set([...framed.flags, ...parsed.flags])]
+  if (parsed.error !== '' || !framed.flags.includes('malformed')) return { ...parsed, flags }
+  return { ...parsed, fields: {}, flags, error: 'torn' }
 }

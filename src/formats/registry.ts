@@ -7,10 +7,11 @@ import { gridengine } from './gridengine.ts'
 import { htcondor } from './htcondor.ts'
 import { jsonl } from './jsonl.ts'
 import { lines } from './lines.ts'
+import { lsf } from './lsf.ts'
 import { pbs } from './pbs.ts'
 import { slurm } from './slurm.ts'
 
-export const formats: readonly Format[] = [gridengine, htcondor, pbs, slurm, csv, jsonl, lines]
+export const formats: readonly Format[] = [lsf, pbs, slurm, gridengine, htcondor, csv, jsonl, lines]
 
 export const formatNames = formats.map((format) => format.name)
 

@@ -2,7 +2,8 @@
  * Bytes that arrive in pieces → records, without an archive: what `decode` reads. Any cut into pieces gives the same records, their ranges
  * cover the input without gap or overlap, and no more than one record and one piece is held. Records come in batches, one per piece.
  *
- * Every record ends at a newline, so framing is tried only when one has come, or when the longest record is here.
+ * A record ends at a newline, or is torn and another goes on in the same line, so framing is tried only when a newline has come, or when the
+ * longest record is here.
  */
 
 import type { Format, Framed } from './format.ts'
@@ -14,6 +15,7 @@ export async function* frameStream(
   options: { recordBytesMax: number },
 ): AsyncGenerator<Framed[]> {
   const { recordBytesMax } = options
+  const heldBytesMax = recordBytesMax + (format.aheadBytes ?? 0)
   let waiting: Buffer[] = []
   let waitingBytes = 0
   let offset = 0
@@ -30,7 +32,7 @@ export async function* frameStream(
   for await (const piece of pieces) {
     waiting.push(piece)
     waitingBytes += piece.length
-    if (piece.includes(10) || waitingBytes >= recordBytesMax) yield take(false)
+    if (piece.includes(10) || waitingBytes >= heldBytesMax) yield take(false)
   }
   if (waitingBytes > 0) yield take(true)
 }

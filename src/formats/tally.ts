@@ -1,8 +1,10 @@
 /** How well a format fits a file: what it makes of the file's first records. Neither comments, headers nor empty lines count. */
 
 import type { Format, Framed, ParseContext } from './format.ts'
+import { parseFramed } from './format.ts'
 
 const recordsMax = 100
+const uncounted = ['comment', 'header', 'blank']
 
 export interface Tally {
   /** Records that count. */
@@ -18,12 +20,12 @@ export interface Tally {
 /** Of the first hundred records. */
 export function tallyOf(format: Format, records: Framed[], context: ParseContext): Tally {
   const tally: Tally = { tried: 0, understood: 0, jobs: 0, firstError: null }
-  for (const { raw, start } of records.slice(0, recordsMax)) {
-    const parsed = format.parse(raw, context)
+  for (const framed of records.slice(0, recordsMax)) {
+    const parsed = parseFramed(format, framed, context)
     const { error, type } = parsed
-    if (type === 'comment' || type === 'header' || error === 'empty') continue
+    if (uncounted.includes(type) || error === 'empty') continue
     tally.tried++
-    if (error !== '') tally.firstError ??= { offset: start, code: error }
+    if (error !== '') tally.firstError ??= { offset: framed.start, code: error }
     else tally.understood++
     if (format.job?.(parsed, context)) tally.jobs++
   }

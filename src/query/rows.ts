@@ -1,6 +1,7 @@
 /** Archived records → rows of the tables, in batches of bounded size. */
 
 import type { Format, Framed, ParseContext } from '../formats/format.ts'
+import { parseFramed } from '../formats/format.ts'
 import type { Job } from '../formats/job.ts'
 import type { Mark } from '../roles/ledger.ts'
 
@@ -58,10 +59,9 @@ export function rowOf(
   { format, parse }: { format: Format; parse: ParseContext },
 ): RecordRow {
   const { start, end, raw } = framed
-  const parsed = format.parse(raw, parse)
+  const parsed = parseFramed(format, framed, parse)
   const timeMs = parsed.time === '' ? null : timeOf(parsed.time)
-  const flags = framed.flags.length === 0 ? parsed.flags : [...framed.flags, ...parsed.flags]
-  const { local } = parsed
+  const { local, flags } = parsed
   return {
     place,
     offset: start,

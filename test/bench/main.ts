@@ -15,6 +15,7 @@ const benches: Record<string, () => Promise<() => Promise<Outcome>>> = {
   small: async () => (await import('./small.ts')).small,
   tables: async () => (await import('./tables.ts')).tables,
   lookup: async () => (await import('./lookup.ts')).lookup,
+  decode: async () => (await import('./decode.ts')).decode,
   blind: async () => (await import('./blind.ts')).blind,
 }
 

@@ -78,16 +78,16 @@ export async function withBench<T>(body: (bench: Bench) => Promise<T>): Promise<
   }
 }
 
-/** About `bytes` of lines like LSF's JOB_FINISH, some 1 KB each, in one file that is made once. */
-export async function accountingFile(bytes: number): Promise<string> {
-  const file = join(kept, `acct-${bytes}`)
+/** About `bytes` of lines, by default like LSF's JOB_FINISH, some 1 KB each, in one file that is made once. */
+export async function accountingFile(bytes: number, name = 'acct', line = jobLine): Promise<string> {
+  const file = join(kept, `${name}-${bytes}`)
   if (existsSync(file)) return file
   await mkdir(kept, { recursive: true })
   const handle = await open(`${file}.part`, 'w')
   let size = 0
   for (let job = 1; size < bytes; ) {
     const lines: string[] = []
-    for (let n = 0; n < 2000; n++) lines.push(jobLine(job++))
+    for (let n = 0; n < 2000; n++) lines.push(line(job++))
     const piece = Buffer.from(lines.join(''))
     await handle.write(piece)
     size += piece.length

@@ -111,7 +111,7 @@ test('a line without end is cut at 16 MiB and does not stay in memory', async (t
 })
 
 const refused: [string, string[], RegExp][] = [
-  ['an unknown format', ['--format', 'xml'], /xml is no format; expected auto or one of gridengine/],
+  ['an unknown format', ['--format', 'xml'], /xml is no format; expected auto or one of lsf/],
   ['an unknown zone', ['--format', 'lines', '--timezone', 'Mars/North'], /Mars\/North is no IANA time zone/],
   ['a file that is not there', ['--format', 'lines', 'no-such-file'], /no-such-file: no such file/],
   ['a directory', ['--format', 'lines', '/'], /it is a directory/],

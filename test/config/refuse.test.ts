@@ -165,11 +165,6 @@ const cases: [name: string, text: string, said: string][] = [
     '2:33 roots[0].format: expected one of lsf, pbs, slurm, gridengine, htcondor, jsonl, csv, lines; did you mean jsonl?',
   ],
   [
-    'a format to come',
-    'roots:\n  - {name: a, path: /a, format: lsf}\n',
-    '2:33 roots[0].format: lsf is not in this version; expected one of lines, jsonl',
-  ],
-  [
     'a name twice',
     `${root}  - {name: a, path: /b, format: lines}\n`,
     '5:12 roots[1].name: roots[0] has this name already',

@@ -34,6 +34,13 @@ test('flags of framing and of parsing are joined, each once', (t) => {
   t.is(recordEntry(lines, framed(Buffer.from('a\0'), ['cut']), place)['flags'], 'cut,lossy')
 })
 
+test('what was torn in the middle of a line is an error, and gives no fields', (t) => {
+  const entry = recordEntry(jsonl, framed(Buffer.from('{"type":"x","a":1}'), ['malformed']), place)
+  t.like(entry, { type: 'x', flags: 'malformed', error: 'torn', fields: '{}' })
+  const broken = recordEntry(jsonl, framed(Buffer.from('{"type"'), ['malformed']), place)
+  t.like(broken, { flags: 'malformed', error: 'not-json' })
+})
+
 test('raw is left out above the bound', (t) => {
   const raw = Buffer.from('12345\n')
   t.true('raw' in recordEntry(lines, framed(raw), { ...place, rawBytesMax: 6 }))

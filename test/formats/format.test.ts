@@ -2,6 +2,7 @@ import test from 'ava'
 import * as fc from 'fast-check'
 import { finishCut, scan, startCut } from '../../src/core/cut.ts'
 import { frame } from '../../src/formats/format.ts'
+import type { Format } from '../../src/formats/format.ts'
 import { jsonl } from '../../src/formats/jsonl.ts'
 import { lines } from '../../src/formats/lines.ts'
 
@@ -75,4 +76,35 @@ test('a record is complete, incomplete at the end of a final source, or cut', (t
   t.deepEqual(flags('abcd', false), [['abcd', 'cut']])
   t.deepEqual(flags('abcd\n', false), [['abcd', 'cut'], ['\n']])
   t.deepEqual(flags('', true), [])
+})
+
+const upToX: Format = {
+  ...lines,
+  aheadBytes: 1,
+  // A record ends before an x, or at a newline.
+  endOf(bytes, start, final) {
+    for (let at = start; at < bytes.length; at++) {
+      if (bytes[at] === 10) return at + 1
+      if (bytes[at + 1] === 0x78) return at + 1
+    }
+    return final ? bytes.length : null
+  },
+}
+
+test('a record that another one follows in its line is malformed, not incomplete', (t) => {
+  const flags = (text: string, final: boolean) =>
+    frame(upToX, Buffer.from(text), { offset: 0, recordBytesMax: 9, final }).map((one) => [
+      one.raw.toString(),
+      ...one.flags,
+    ])
+  t.deepEqual(flags('axb\nc', true), [['a', 'malformed'], ['xb\n'], ['c', 'incomplete']])
+  t.deepEqual(flags('axb\nc', false), [['a', 'malformed'], ['xb\n']])
+})
+
+test('a record is cut only once what is looked at beyond its end is there', (t) => {
+  const ends = (text: string, final: boolean) =>
+    frame(upToX, Buffer.from(text), { offset: 0, recordBytesMax: 3, final }).map(({ end }) => end)
+  t.deepEqual(ends('abc', false), [])
+  t.deepEqual(ends('abcd', false), [3])
+  t.deepEqual(ends('abc', true), [3])
 })
