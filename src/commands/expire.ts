@@ -107,7 +107,8 @@ function text({ root, before, dryRun, sources, segments, bytes, expired, kept }:
   const more =
     expired.length > rowsMax ? [`and ${counted(expired.length - rowsMax, 'source')} more; --json lists all`] : []
   const stays = [...Map.groupBy(kept, ({ reason }) => reason)].map(
-    ([reason, some]) => `${counted(some.length, 'source')} keeps more, though it is old: ${reason}`,
+    ([reason, some]) =>
+      `${counted(some.length, 'source')} ${some.length === 1 ? 'keeps' : 'keep'} more, though it is old: ${reason}`,
   )
   const leftOver = expired.reduce((sum, one) => sum + one.leftOver, 0)
   const finished =
