@@ -13,12 +13,15 @@ export interface Aged {
 
 export const unseen: Aged = { trusted: 0, pending: null }
 
-/** After a look that saw `size`. `now.settleMs` is 0 where nothing need settle. A file that shrank starts anew. */
-export function age(aged: Aged, size: number, now: { atMs: number; settleMs: number }): Aged {
+/**
+ * After a look that saw `size`: taken no earlier than `fromMs` and no later than `atMs`, so that a slow look neither reads too early nor makes a
+ * size older than it is. `settleMs` is 0 where nothing need settle. A file that shrank starts anew.
+ */
+export function age(aged: Aged, size: number, now: { fromMs: number; atMs: number; settleMs: number }): Aged {
   if (now.settleMs === 0) return { trusted: size, pending: null }
   if (size < aged.trusted || (aged.pending !== null && size < aged.pending.size))
     return { trusted: 0, pending: { size, atMs: now.atMs } }
-  const ripe = aged.pending !== null && now.atMs - aged.pending.atMs >= now.settleMs
+  const ripe = aged.pending !== null && now.fromMs - aged.pending.atMs >= now.settleMs
   const trusted = ripe ? (aged.pending as { size: number }).size : aged.trusted
   const pending = ripe ? null : aged.pending
   if (size <= trusted) return { trusted, pending: null }

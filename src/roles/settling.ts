@@ -86,7 +86,7 @@ export async function untilBelieved(
   const agrees =
     before !== null && length > 0 && before.beginning.subarray(0, length).equals(beginning.subarray(0, length))
   if (!agrees) {
-    entry.believing = { beginning: Buffer.from(beginning), atMs: one.nowMs }
+    entry.believing = { beginning: Buffer.from(beginning), atMs: entry.lookedMs }
     return Math.max(1, settle.readMs)
   }
   return Math.max(0, settle.readMs - (one.nowMs - before.atMs))
@@ -103,22 +103,27 @@ export function untilStrong(one: Visit): number {
   return Math.max(0, context.root.settle.tailMs - (one.nowMs - entry.weakSinceMs))
 }
 
-/** The known source no longer fits, begins alike, and no other file holds it: the file was rewritten in place. */
-export async function tellRewritten(one: Visit, c0: string): Promise<void> {
+/**
+ * A source that this path was last known or archived as begins alike and no longer fits, and no other file holds it: the file was rewritten in
+ * place. Not only what this process knew of the path counts: another one may have collected it, and be gone.
+ */
+export async function tellRewritten(one: Visit, { candidates }: Evidence): Promise<void> {
   const { entry, parts } = one
-  const head = entry.source === null ? null : parts.ledger.known(entry.source)
-  if (!head || entry.c0 !== c0 || (await isHeld(one, head))) return
-  const detail = `the file no longer holds what was archived of it up to ${head.end}; it is archived again, whole, as a new source`
-  // What was published of it beyond the archive will not be archived as that source any more.
-  parts.debts.add(head.source, { disown: true })
-  await parts.journal.record({
-    kind: 'rewritten',
-    source: head.source,
-    path: entry.path,
-    start: 0,
-    end: head.end,
-    detail,
-  })
+  for (const { id } of candidates) {
+    const head = parts.ledger.known(id)
+    if (!head || (id !== entry.source && head.path !== entry.path) || (await isHeld(one, head))) continue
+    const detail = `the file no longer holds what was archived of it up to ${head.end}; it is archived again, whole, as a new source`
+    // What was published of it beyond the archive will not be archived as that source any more.
+    parts.debts.add(head.source, { disown: true })
+    await parts.journal.record({
+      kind: 'rewritten',
+      source: head.source,
+      path: entry.path,
+      start: 0,
+      end: head.end,
+      detail,
+    })
+  }
 }
 
 /**

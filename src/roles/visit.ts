@@ -163,16 +163,18 @@ async function goOn(one: Visit, found: Found): Promise<Visited> {
 /** Remembers what a look saw. */
 function note(one: Visit, look: Look): void {
   const { entry, nowMs } = one
+  // The visit may have waited for the archive before it looked.
+  const seenMs = one.context.clock.monotonicMs()
   if (!isSameStat(entry.stat, look.stat)) {
     one.parts.entries.changed()
-    entry.unchangedSinceMs = nowMs
-    entry.changedMs = nowMs
+    entry.unchangedSinceMs = seenMs
+    entry.changedMs = seenMs
   }
   if (entry.stat !== null && entry.stat.ino !== look.stat.ino) entry.aged = unseen
   entry.stat = look.stat
-  entry.lookedMs = nowMs
+  entry.lookedMs = seenMs
   entry.missed = 0
-  entry.aged = age(entry.aged, look.stat.size, { atMs: nowMs, settleMs: settleMs(one) })
+  entry.aged = age(entry.aged, look.stat.size, { fromMs: nowMs, atMs: seenMs, settleMs: settleMs(one) })
   if (entry.expected && (look.stat.size >= entry.expected.size || nowMs >= entry.expected.untilMs))
     entry.expected = null
 }
@@ -200,7 +202,7 @@ async function act(one: Visit, { resolution, look }: Resolved): Promise<Visited>
   }
   const waitMs = await untilBelieved(one, { look, evidence })
   if (waitMs > 0) return { againMs: waitMs }
-  await tellRewritten(one, c0)
+  await tellRewritten(one, evidence)
   return advance(one, { kind, id, c0, evidence, look, head: null, position: null, ahead: null })
 }
 

@@ -4,10 +4,10 @@ import type { Aged } from '../../src/core/settle.ts'
 import { age, readableNow, unseen } from '../../src/core/settle.ts'
 
 const settleMs = 250
-const at = (atMs: number) => ({ atMs, settleMs })
+const at = (atMs: number) => ({ fromMs: atMs, atMs, settleMs })
 
 test('where nothing need settle, all is readable at once', (t) => {
-  t.is(age(unseen, 100, { atMs: 0, settleMs: 0 }).trusted, 100)
+  t.is(age(unseen, 100, { fromMs: 0, atMs: 0, settleMs: 0 }).trusted, 100)
   t.is(readableNow(unseen, { atMs: 0, settleMs: 0 }), Number.MAX_SAFE_INTEGER)
 })
 
@@ -18,6 +18,13 @@ test('nothing is readable before a size is settle.read old', (t) => {
   t.is(readableNow(seen, at(250)), 100)
   t.is(age(seen, 100, at(249)).trusted, 0)
   t.is(age(seen, 100, at(250)).trusted, 100)
+})
+
+test('a slow look makes no size older than it is, and reads nothing that was not old when it began', (t) => {
+  const seen = age(unseen, 100, { fromMs: 0, atMs: 200, settleMs })
+  t.deepEqual(seen.pending, { size: 100, atMs: 200 })
+  t.is(age(seen, 100, { fromMs: 300, atMs: 600, settleMs }).trusted, 0)
+  t.is(age(seen, 100, { fromMs: 450, atMs: 600, settleMs }).trusted, 100)
 })
 
 test('a file that grows on is readable up to the size that is old enough', (t) => {
