@@ -50,6 +50,52 @@ const table: Record<string, Plausible> = {
     ],
     samples: ['lsf', 'lsf-malformed', 'edge'],
   },
+  pbs: {
+    records: [
+      '03/01/2026 10:00:00;E;7.server;user=u group=g account="a b" jobname=n queue=q ctime=1 qtime=1 etime=1 start=2 exec_host=n1/0*8+n2/0 Exit_status=0 resources_used.walltime=00:01:00 end=3 \n',
+      '03/29/2026 02:30:00;Q;123[].server;queue=q\n',
+      '03/01/2026 10:00:01;L;license;floating license hour:3\n',
+    ],
+    pieces: [';', '=', '"', "'", ' ', '03/01/2026 10:00:00;E;', '13/41/2026 25:00:00;'],
+    samples: ['pbs'],
+  },
+  slurm: {
+    records: [
+      'JobID|User|Submit|Start|End|State|ExitCode|Elapsed\n',
+      '12_3|u|2026-03-01T10:00:00|2026-03-01T10:00:01|2026-03-01T10:01:00|CANCELLED by 5|0:15|00:00:59\n',
+      'JobId=1 UserId=u(1) GroupId=g(1) Name=n JobState=COMPLETED Partition=p TimeLimit=1 StartTime=2026-03-01T10:00:00 EndTime=2026-03-01T10:00:01 NodeList=n[1-3] NodeCnt=3 ProcCnt=3 WorkDir=/ \n',
+    ],
+    pieces: ['|', ' JobState=', 'Unknown', 'n[1-999999999]', '12.batch|', '#'],
+    samples: ['slurm-sacct', 'slurm-filetxt'],
+  },
+  gridengine: {
+    records: [
+      '# Version: 6.0u9\n',
+      'q:h:g:o:n:1:sge:0:1:2:3:0:0:1:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:0:NONE:d:NONE:1:0:0:0:0:-l a=1:2:0:NONE:5\n',
+    ],
+    pieces: [':', 'NONE', '-l h_rt=24:00:00', '1234567890123', '#'],
+    samples: ['gridengine'],
+  },
+  htcondor: {
+    records: [
+      'MyType = "Job"\nClusterId = 1\nProcId = 0\nCmd = "a\\"b"\nCompletionDate = 5\n*** Offset = 0 ClusterId = 1 ProcId = 0 Owner = "o" CompletionDate = 5\n',
+      'ClusterId = 2\nProcId = 0\nJobStatus = 4\n',
+    ],
+    pieces: [
+      '\n*** ',
+      ' = ',
+      'Cmd = "a\n',
+      '__proto__ = 1\n',
+      '\\"',
+      '*** Offset = -1 ClusterId = 2 ProcId = 0 Owner = "o" CompletionDate = 5\n',
+    ],
+    samples: ['htcondor-history', 'htcondor-perjob'],
+  },
+  csv: {
+    records: ['time,name,n\n', '2026-03-01T00:00:00Z,"a\nb ""c""",1\n', 'x;y\n'],
+    pieces: [',', ';', '\t', '"', '""', '"\n'],
+    samples: [],
+  },
 }
 
 const anywhere = ['\n', '\0', '\xff', '\xc3', '']
