@@ -5,6 +5,7 @@
 
 import type { Header } from '../core/identity.ts'
 import type { Job } from './job.ts'
+import { fitting } from './job.ts'
 
 export interface Format {
   name: string
@@ -114,4 +115,10 @@ export function parseFramed(format: Format, framed: Framed, context: ParseContex
   const flags = [...new Set([...framed.flags, ...parsed.flags])]
   if (parsed.error !== '' || !framed.flags.includes('malformed')) return { ...parsed, flags }
   return { ...parsed, fields: {}, flags, error: 'torn' }
+}
+
+/** The finished job that a record tells of, as the columns of `jobs` hold it; null where it tells of none. */
+export function jobOf(format: Format, parsed: Parsed, context: ParseContext): Job | null {
+  const job = format.job?.(parsed, context) ?? null
+  return job === null ? null : fitting(job)
 }

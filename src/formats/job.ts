@@ -84,3 +84,22 @@ export const noJob: Job = Object.freeze({
   exit_code: null,
   signal: null,
 })
+
+const integers = ['slots', 'nodes', 'gpus', 'elements', 'exit_code', 'signal'] as const
+const bigints = ['uid', 'memory_max_bytes', 'memory_requested_bytes'] as const
+const times = ['submit_time', 'start_time', 'end_time', 'logged_time'] as const
+/** The last ms of the year 9999. */
+const timeMax = 253_402_300_799_999
+
+/** The row as its columns can hold it: a number that is out of their range is not known. */
+export function fitting(job: Job): Job {
+  const fits = { ...job }
+  for (const name of integers) fits[name] = within(job[name], 2 ** 31 - 1)
+  for (const name of bigints) fits[name] = within(job[name], Number.MAX_SAFE_INTEGER)
+  for (const name of times) fits[name] = within(job[name], timeMax)
+  return fits
+}
+
+function within(value: number | null, most: number): number | null {
+  return value !== null && Math.abs(value) <= most ? Math.round(value) : null
+}

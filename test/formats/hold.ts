@@ -5,7 +5,7 @@
 
 import assert from 'node:assert/strict'
 import type { Format, Framed } from '../../src/formats/format.ts'
-import { frame, parseFramed } from '../../src/formats/format.ts'
+import { frame, jobOf, parseFramed } from '../../src/formats/format.ts'
 import { frameStream } from '../../src/formats/stream.ts'
 
 export interface Input {
@@ -53,7 +53,7 @@ function checkRecord(format: Format, framed: Framed): void {
     assert.equal(parsed.error !== '', parsed.flags.includes('malformed'), 'an error, or malformed, alone')
     const json = JSON.stringify(parsed.fields)
     assert.ok(!refused.test(json), 'fields that jsonb refuses')
-    const job = format.job?.(parsed, context)
+    const job = jobOf(format, parsed, context)
     if (job) for (const [name, value] of Object.entries(job)) checkCell(name, value)
   }
 }
