@@ -1,8 +1,10 @@
+import { createHash } from 'node:crypto'
 import { appendFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
 import { csv } from '../../src/formats/csv.ts'
 import type { Format } from '../../src/formats/format.ts'
+import { frameStream } from '../../src/formats/stream.ts'
 import { htcondor } from '../../src/formats/htcondor.ts'
 import { lsf } from '../../src/formats/lsf.ts'
 import { openRowReader, pendingOf } from '../../src/query/pending.ts'
@@ -48,8 +50,8 @@ function collect(t: ExecutionContext, format: Format, withFeed = true) {
   })
   return {
     opened,
-    ledger,
-    worker,
+    /** When what waits is archived. */
+    seal: (bytes: number) => void (context.root.seal = { bytes, ageMs: bytes }),
     visit: async (path: string, isFinal: 'final' | 'growing' = 'growing'): Promise<void> => {
       settle.finalMs = isFinal === 'final' ? 0 : 1e9
       worker.signal({ path, cause: 'test' })
@@ -143,3 +145,84 @@ test('a source that ends with its last record has nothing told of it', async (t)
   await visit('f', 'final')
   t.deepEqual(await anomalies(), [])
 })
+
+test('a row whose end only what follows it told is not taken for another, once it is archived alone', async (t) => {
+  const { visit, append, seal, published } = collect(t, csv)
+  await append('f', 'a,b\n')
+  await visit('f')
+  seal(1e9)
+  const row = '"1,2\n'
+  await append('f', `${row}"x`)
+  await visit('f')
+  t.is(published().at(-1)?.raw, row)
+  seal(1)
+  await visit('f')
+  await append('f', '"\n')
+  await visit('f')
+  t.deepEqual(
+    published().map(({ raw }) => raw),
+    ['a,b\n', row, '"x"\n'],
+  )
+})
+
+const scraps: [string, Format, string[]][] = [
+  ['htcondor', htcondor, [ad(1), ad(2), half, 'ClusterId = 7\n', '*** ', '***', '\n', 'x = "', '"', 'y'.repeat(700)]],
+  [
+    'lsf',
+    lsf,
+    [
+      '"JOB_NEW" "10.1" 1700000000 1 "a"\n',
+      '"JOB_NEW" "10.1" 1700000001 ',
+      '"',
+      '""',
+      ' ',
+      '\n',
+      'a\nb',
+      '# c\n',
+      'y'.repeat(700),
+    ],
+  ],
+  ['csv', csv, ['1,2\n', '"a\nb",2\r\n', '"', '""', ',', '\n', '\r\n', '"x', 'y'.repeat(700)]],
+]
+for (const [name, format, some] of scraps) {
+  test(`${name}: whatever comes, in whatever pieces, stream, replay, tables and decode give the same records`, async (t) => {
+    const pick = seeded(name)
+    for (let round = 0; round < 4; round++) {
+      const { visit, append, seal, published, replayed, rows } = collect(t, format)
+      let text = some[0] as string
+      await append('f', text)
+      await visit('f')
+      for (let piece = 0; piece < 25; piece++) {
+        const more = Array.from({ length: pick(6) }, () => some[pick(some.length)]).join('')
+        text += more
+        seal(pick(3) === 0 ? 1 : 1e9)
+        await append('f', more)
+        await visit('f')
+      }
+      seal(1)
+      await visit('f', 'final')
+      const told = published()
+      t.is(told.map(({ raw }) => raw).join(''), text)
+      t.deepEqual(await replayed(), told)
+      const tabled = await rows(new Map())
+      t.deepEqual(
+        tabled.map(({ raw }) => raw),
+        told.map(({ raw }) => raw),
+      )
+      const decoded = (await Array.fromAsync(frameStream(format, [Buffer.from(text)], { recordBytesMax: 1000 }))).flat()
+      t.deepEqual(
+        decoded.map(({ raw }) => raw.toString()),
+        told.map(({ raw }) => raw),
+      )
+    }
+  })
+}
+
+/** Integers below a number, the same ones each time. */
+function seeded(seed: string): (below: number) => number {
+  let state = createHash('sha256').update(seed).digest().readUInt32LE(0)
+  return (below) => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+    return Math.floor((state / 2 ** 32) * below)
+  }
+}
