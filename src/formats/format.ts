@@ -81,6 +81,8 @@ export interface FrameOptions {
   recordBytesMax: number
   /** What follows the last whole record is a record too (the tail of a rotated or final source). */
   final: boolean
+  /** With `final`: the source ended before its last record did, which is incomplete even where a newline ends it. */
+  torn?: boolean
 }
 
 /**
@@ -103,6 +105,7 @@ export function frame(format: Format, bytes: Buffer, options: FrameOptions): Fra
     const raw = bytes.subarray(at, stop)
     const last: RecordFlag[] = stop < bytes.length ? ['malformed'] : ['incomplete']
     const flags: RecordFlag[] = cut ? ['cut'] : raw[raw.length - 1] === 10 ? [] : last
+    if (options.torn && flags.length === 0 && format.endOf(seen, at, false) === null) flags.push('incomplete')
     records.push({ start: options.offset + at, end: options.offset + stop, raw, flags })
     at = stop
   }

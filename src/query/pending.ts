@@ -3,13 +3,15 @@
  * one source that follow each other as one stretch.
  *
  * In that order a record's duplicates come after it. Where a source goes on, reading begins at its last record boundary, which may lie in
- * an earlier segment; where its beginning has expired, at what is left.
+ * an earlier segment; where its beginning has expired, at what is left. A source that was found to have ended inside of a record is read up
+ * to there again.
  */
 
 import { parseSegmentKey, segmentPrefix } from '../core/segment.ts'
 import type { Store } from '../ports/store.ts'
-import { archivedRecords } from '../roles/archived-records.ts'
+import { archivedRecords, mayGoOn } from '../roles/archived-records.ts'
 import type { RootSettings } from '../roles/context.ts'
+import { unfinishedOf } from '../roles/journal.ts'
 import type { Ledger } from '../roles/ledger.ts'
 import { openParseContexts } from '../roles/parse-context.ts'
 import type { RecordRow } from './rows.ts'
@@ -35,11 +37,13 @@ const page = 10_000
 
 /** One list of the root's segments. `asOfMs`: only what was stored by then; null: all. Throws `store-*`. */
 export async function pendingOf(
-  { root, store }: { root: Pick<RootSettings, 'name'>; store: Store },
+  { root, store }: { root: RootSettings; store: Store },
   ledger: Ledger,
   { covered, asOfMs }: { covered: Map<string, number>; asOfMs: number | null },
 ): Promise<Stretch[]> {
-  const waiting = await waitingOf(store, root.name, covered)
+  const ended = mayGoOn(root) ? await unfinishedOf(store, root.name) : []
+  const floors = new Map(ended.map(({ source }) => [source, 0]))
+  const waiting = await waitingOf(store, root.name, { covered, floors })
   const known = asOfMs === null ? waiting : waiting.filter(({ storedAtMs }) => storedAtMs <= asOfMs)
   known.sort(
     (a, b) => a.storedAtMs - b.storedAtMs || (a.source < b.source ? -1 : a.source > b.source ? 1 : a.start - b.start),
@@ -51,10 +55,20 @@ export async function pendingOf(
     if (isFirst) stretches.push({ source, floor, end: floor })
     if (isLast) (stretches.at(-1) as Stretch).end = (await ledger.header(key, storedAtMs)).end
   }
+  const sources = new Set(stretches.map(({ source }) => source))
+  for (const { source, end, at } of ended) {
+    const floor = floors.get(source) ?? 0
+    const isWanted = !sources.has(source) && end > Math.max(floor, covered.get(source) ?? 0)
+    if (isWanted && (asOfMs === null || Date.parse(at) <= asOfMs)) stretches.push({ source, floor, end })
+  }
   return stretches
 }
 
-async function waitingOf(store: Store, root: string, covered: Map<string, number>): Promise<Waiting[]> {
+async function waitingOf(
+  store: Store,
+  root: string,
+  { covered, floors }: { covered: Map<string, number>; floors: Map<string, number> },
+): Promise<Waiting[]> {
   const waiting: Waiting[] = []
   let at = { source: '', floor: 0, storedAtMs: 0 }
   for (let after: string | undefined; ; ) {
@@ -69,6 +83,7 @@ async function waitingOf(store: Store, root: string, covered: Map<string, number
       const to = covered.get(source) ?? 0
       if (source !== at.source) at = { source, floor: start > to ? start : 0, storedAtMs: 0 }
       // A store's clock may step back; a source's segments were made one after the other.
+      if (floors.has(source)) floors.set(source, at.floor)
       at.storedAtMs = Math.max(at.storedAtMs, storedAtMs)
       if (start >= to) waiting.push({ key, start, ...at })
     }

@@ -6,6 +6,7 @@
 import { dueInMs, isDue } from '../core/due.ts'
 import { isActive } from '../core/family.ts'
 import { isGleanerError } from '../errors.ts'
+import { endsInRecord } from './ending.ts'
 import type { Mark } from './ledger.ts'
 import type { Archived } from './segments.ts'
 import { archiveFile } from './segments.ts'
@@ -15,12 +16,12 @@ import { bind } from './visit.ts'
 
 const segmentsPerVisit = 16
 
-type Stored = { head: Mark | null; againMs: number | null; resolveAgain: boolean }
+type Stored = { head: Mark | null; ended: boolean; againMs: number | null; resolveAgain: boolean }
 
 export async function advance(one: Visit, found: Found): Promise<Visited> {
   const { entry } = one
   let troubled: unknown
-  let stored: Stored = { head: found.head, againMs: null, resolveAgain: false }
+  let stored: Stored = { head: found.head, ended: false, againMs: null, resolveAgain: false }
   try {
     stored = await store(one, found)
   } catch (error) {
@@ -40,6 +41,7 @@ export async function advance(one: Visit, found: Found): Promise<Visited> {
   const more = await publish(one, found, head)
   if (troubled !== undefined) throw troubled
   if (more || stored.againMs === 0) return { againMs: 0 }
+  if (await endsInRecord(one, { head, ended: stored.ended, size: found.look.stat.size })) return { againMs: 0 }
   const settledMs = untilSettledMs(one, head)
   return quiet(
     one,
@@ -63,7 +65,8 @@ async function store(one: Visit, found: Found): Promise<Stored> {
     drain: reason.drain,
   }
   if (!isDue(waiting, root.seal)) {
-    return { head: found.head, againMs: waiting.bytes > 0 ? dueInMs(waiting, root.seal) : null, resolveAgain: false }
+    const againMs = waiting.bytes > 0 ? dueInMs(waiting, root.seal) : null
+    return { head: found.head, ended, againMs, resolveAgain: false }
   }
   const holeIsOld = isOlder(one, entry.hole?.sinceMs ?? null, root.settle.tailMs)
   const archived = await archiveFile(context, one.parts, {
@@ -86,11 +89,11 @@ async function store(one: Visit, found: Found): Promise<Stored> {
     await one.parts.fit.judge({ path: entry.path, marks: archived.made, beginning: archived.beginning })
   }
   if (archived.outcome === 'conflict') one.parts.ledger.forget(found.c0)
-  if (archived.outcome === 'conflict') return { head: archived.head, againMs: 0, resolveAgain: true }
+  if (archived.outcome === 'conflict') return { head: archived.head, ended, againMs: 0, resolveAgain: true }
   if (archived.outcome === 'unsteady')
-    return { head: archived.head, againMs: Math.max(10, settleMs(one)), resolveAgain: true }
+    return { head: archived.head, ended, againMs: Math.max(10, settleMs(one)), resolveAgain: true }
   const holeMs = await noteHole(one, archived, { source: found.id, size, holeIsOld })
-  return { head: archived.head, againMs: archived.outcome === 'more' ? 0 : holeMs, resolveAgain: false }
+  return { head: archived.head, ended, againMs: archived.outcome === 'more' ? 0 : holeMs, resolveAgain: false }
 }
 
 /** A hole waits for `settle.tail`; then what is there is archived, and told. Gives how long to wait. */

@@ -34,8 +34,9 @@ export async function settleAhead(
   const settling = { job, position: before, ahead }
   const truth = await compare(context, ledger, settling)
   if (truth.differs || ahead.isFalse || isDisowned) return revise(context, ledger, { ...settling, truth })
-  const marks = ahead.marks.filter((mark) => mark.end > head)
-  const at = ahead.marks.findLast((mark) => mark.end <= head) as { end: number; digest: string }
+  const marks = ahead.marks.filter((mark) => mark.end > truth.equalTo)
+  const at = ahead.marks.findLast((mark) => mark.end <= truth.equalTo)
+  if (at === undefined) return { position: before, entries: [] }
   const rest = marks.length === 0 ? null : { ...ahead, at: at.end, digest: at.digest, marks }
   return { position: { ...before, ahead: rest }, entries: [] }
 }
@@ -90,7 +91,8 @@ async function compare({ root }: RootContext, ledger: Ledger, { job, position, a
       return truth
     }
   }
-  truth.differs ||= marks.length > 0
+  // What follows the head may be what told that a record ended there: nothing is concluded before it is archived too.
+  truth.differs ||= marks.some((mark) => mark.end < job.head.end)
   return truth
 }
 

@@ -49,11 +49,13 @@ export async function loadCatalog(context: RootContext, worker: Worker): Promise
     const catalog = await readCatalog(context)
     if (catalog === null) return
     const sinceMs = (await store.nowMs()) - catalog.atMs
-    const reaches = await reachOf(context, Number.POSITIVE_INFINITY)
+    const reaches = await reachOf(context, catalog.atMs + createdMsMax)
     const nowMs = clock.monotonicMs()
     for (const [path, size, mtimeNs, ino, unchangedMs, source, proven, head] of catalog.files) {
       const id = parseSourceId(source)
-      if (id) worker.prover.learn(source, proven)
+      const reach = reaches.get(source)
+      // What was archived after the catalog was kept, all of it anew, is not what it knows to be proven.
+      if (id && reach?.stored) worker.prover.learn(source, proven)
       if (!root.includes(path)) continue
       const entry = worker.entries.at(path)
       if (entry.stat !== null) continue
@@ -61,7 +63,7 @@ export async function loadCatalog(context: RootContext, worker: Worker): Promise
       entry.seen = size
       entry.stat = { size, mtimeNs: BigInt(mtimeNs), ino: BigInt(ino) }
       entry.unchangedSinceMs = entry.changedMs = nowMs - Math.max(0, sinceMs + unchangedMs)
-      if (head && isLast(head, reaches.get(source))) settle(entry, head)
+      if (head && isLast(head, reach)) settle(entry, head)
     }
   } catch (error) {
     telemetry.notice('the catalog of the last pass cannot be read; the pass does without', {

@@ -52,6 +52,10 @@ export interface Entry {
   archived: number
   published: number
   head: Head | null
+  /** Its last record may not have ended at the head, though a newline stands there. */
+  open: boolean
+  /** The head at which it was found that no record goes on, where no position tells it. */
+  closedAt: number | null
   state: 'growing' | 'behind' | 'rotated' | 'final' | 'truncated'
 }
 
@@ -127,6 +131,8 @@ export function openEntries(familyOf: (path: string) => string): Entries {
         entry.doubt = null
         entry.archived = 0
         entry.head = null
+        entry.open = false
+        entry.closedAt = null
         if (source !== null) bySource.add(source, entry.path)
       }
       entry.source = source
@@ -166,6 +172,8 @@ function newEntry(path: string, family: string): Entry {
     archived: 0,
     published: 0,
     head: null,
+    open: false,
+    closedAt: null,
     state: 'growing',
   }
 }

@@ -155,7 +155,7 @@ export async function limitsOf(
     const position = decodePosition(positions[index] ?? '')
     const publishedTo = position && Math.min(position.published, position.announced, position.ahead?.at ?? Infinity)
     const told = Number((proven[index] ?? '0').split(' ')[0]) || 0
-    const provenTo = Math.max(told, proofs.provenTo.get(source) ?? 0)
+    const provenTo = proofs.provenTo.get(source)
     return {
       ...times,
       isPublished({ end }, storedAtMs) {
@@ -163,8 +163,10 @@ export async function limitsOf(
         return epoch.state === 'open' && (publishedTo === null ? storedAtMs <= epoch.floorMs : end <= publishedTo)
       },
       isProven({ end, family }, storedAtMs) {
-        const isFileless = !proofs.provenTo.has(source) && !proofs.unresolved.has(family)
-        return end <= provenTo || (isFileless && storedAtMs < proofs.atMs)
+        if (end <= told) return true
+        // What was stored after the catalog was kept is not what it knows, whatever stood there then.
+        if (storedAtMs >= proofs.atMs) return false
+        return provenTo === undefined ? !proofs.unresolved.has(family) : end <= provenTo
       },
     }
   })

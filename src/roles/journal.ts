@@ -3,6 +3,7 @@
  * again, on another node or after a wipe, does not repeat it.
  */
 
+import { anomalyId, journalKey, journalPrefix, unfinishedKind } from '../core/anomaly.ts'
 import { sha256 } from '../core/hash.ts'
 import { formatRfc3339 } from '../core/rfc3339.ts'
 import { GleanerError } from '../errors.ts'
@@ -10,6 +11,8 @@ import type { Store } from '../ports/store.ts'
 import { commit } from './commit.ts'
 import type { RootContext } from './context.ts'
 import { listAll } from './ledger.ts'
+
+const readsAtOnce = 16
 
 export type AnomalyKind =
   | 'truncated'
@@ -19,6 +22,7 @@ export type AnomalyKind =
   | 'hole'
   | 'torn'
   | 'cut'
+  | 'unfinished'
   | 'unreadable'
   | 'trimmed'
   | 'mismatch'
@@ -64,8 +68,8 @@ export function openJournal(context: RootContext): Journal {
 
   return {
     async record(anomaly) {
-      const { kind, source, path, start, end, detail } = anomaly
-      const id = `${kind}-${sha256(`${source || path}\n${start}\n${end}`).slice(0, 16)}`
+      const { kind, source, path, detail } = anomaly
+      const id = anomalyId(anomaly)
       if (known.has(id)) return false
       known.add(id)
       try {
@@ -96,12 +100,24 @@ export function openJournal(context: RootContext): Journal {
   }
 }
 
+/** Where sources ended inside of a record (ending.ts). Throws `store-*`. */
+export async function unfinishedOf(store: Store, root: string): Promise<Pick<JournalEntry, 'source' | 'end' | 'at'>[]> {
+  const listed = await listAll(store, journalPrefix(root) + unfinishedKind)
+  const keys = listed.map(({ key }) => key).filter((key) => !key.endsWith('.ack.json'))
+  const entries: JournalEntry[] = []
+  for (let at = 0; at < keys.length; at += readsAtOnce) {
+    const objects = await Promise.all(keys.slice(at, at + readsAtOnce).map((key) => store.get(key)))
+    for (const object of objects) if (object) entries.push(JSON.parse(object.body.toString('utf8')) as JournalEntry)
+  }
+  return entries
+}
+
 /** All anomalies of a root, each with whether it was acknowledged. */
 export async function anomaliesOf(
   store: Store,
   root: string,
 ): Promise<(JournalEntry & { acknowledged: string | null })[]> {
-  const prefix = journalKey(root, '').replace(/\.json$/, '')
+  const prefix = journalPrefix(root)
   const keys = (await listAll(store, prefix)).map(({ key }) => key.slice(prefix.length))
   const wanted = keys.filter((key) => !key.startsWith('pass-') && key.endsWith('.json') && !key.endsWith('.ack.json'))
   const acknowledged = new Set(keys.filter((key) => key.endsWith('.ack.json')))
@@ -135,8 +151,4 @@ export async function acknowledge(
 async function reasonOf(store: Store, key: string): Promise<string> {
   const object = await store.get(key)
   return object ? (JSON.parse(object.body.toString('utf8')) as { reason: string }).reason : ''
-}
-
-function journalKey(root: string, id: string): string {
-  return `evidence/journal/${root}/${id}.json`
 }

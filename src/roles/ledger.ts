@@ -9,6 +9,7 @@
  * A source whose segments have all expired has the head that its boundary tells, and its id stays taken.
  */
 
+import { unfinishedKey } from '../core/anomaly.ts'
 import { LruMap } from '../core/lru.ts'
 import type { Prefix, Witness } from '../core/identity.ts'
 import { sourceId } from '../core/identity.ts'
@@ -57,6 +58,8 @@ export interface Ledger {
   beginning(source: string, bytesMax: number): Promise<Buffer>
   /** Revisions of a source by the segment's start. */
   revisions(source: string): Promise<{ key: string; start: number; n: number }[]>
+  /** Whether the source was found to have ended inside of a record there. */
+  endsUnfinished(source: string, end: number): Promise<boolean>
   /** Up to where a source has expired; 0: nothing of it has. */
   expiredTo(source: string): Promise<number>
 }
@@ -102,6 +105,7 @@ export function openLedger(store: Store, root: string, trust?: { clock: Clock; h
     read: (source, range) => read(known, source, range),
     beginning: (source, bytesMax) => beginningOf(known, source, bytesMax),
     revisions: (source) => revisionsOf(known, source),
+    endsUnfinished: async (source, end) => (await store.get(unfinishedKey(root, source, end))) !== null,
     expiredTo: async (source) => (await boundaryOf(store, root, source))?.end ?? 0,
   }
 }

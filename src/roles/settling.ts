@@ -158,7 +158,7 @@ export function untilSettledMs(one: Visit, head: Mark): number | null {
   if (entry.aged.pending) waits.push(settleMs(one) - (one.nowMs - entry.aged.pending.atMs))
   if (entry.doubt) waits.push(settle.tailMs - (one.nowMs - entry.doubt.sinceMs))
   if (entry.expected) waits.push(Math.max(50, settle.readMs))
-  if ((entry.stat?.size ?? 0) > head.end) {
+  if ((entry.stat?.size ?? 0) > head.end || entry.open) {
     const rotatable = !isActive(entry.path, context.root.family) && !isOlder(one, entry.unchangedSinceMs, settle.tailMs)
     if (rotatable || !isFinal(one))
       waits.push(rotatable ? settle.tailMs - (one.nowMs - entry.unchangedSinceMs) : untilFinalMs(one))

@@ -121,3 +121,33 @@ test('a file that is renamed, replaced or gone between two passes is found, what
   t.is(await pass(), 0)
   t.is((await listAll(opened.store, 'evidence/segments/r/')).length, 6)
 })
+
+test('what the catalog says is proven does not hold for an archive that was begun anew since', async (t) => {
+  const { context, store, path } = openRoot(t)
+  const emptied = openMemoryStore('memory://a')
+  let writes = 0
+  const begin = (archive: Store) => {
+    const random = () => String(writes++).padStart(32, '0')
+    const settle = { readMs: 1, tailMs: 10, finalMs: 1e9 }
+    const root = { ...context.root, settle }
+    const one: RootContext = { ...context, root, feed: null, store: archive, derived: store, random }
+    const worker = openWorker(one, { inFlight: openThrottle(1e8) })
+    worker.setRemote(false)
+    return { worker, pass: () => openReconciler(one, worker).pass({ full: true }) }
+  }
+  await writeFile(join(path, 'a'), 'one\n')
+  const first = begin(store)
+  await first.pass()
+  await new Promise((resolve) => setTimeout(resolve, 20))
+  await first.worker.prover.step()
+  const source = first.worker.entries.get('a')?.source ?? ''
+  t.is(first.worker.prover.provenTo(source), 4)
+  await first.pass()
+  const again = begin(store)
+  await again.pass()
+  t.is(again.worker.prover.provenTo(source), 4)
+  const anew = begin(emptied)
+  await anew.pass()
+  t.is(anew.worker.entries.get('a')?.source, source)
+  t.is(anew.worker.prover.provenTo(source), 0)
+})

@@ -5,10 +5,14 @@ import type { ExpireContext, ExpiredSource, ExpireOptions } from '../../src/role
 import { expire } from '../../src/roles/expire.ts'
 import { settingsOf } from './root-context.ts'
 
-/** The catalog of a pass that saw these files just now: path, source, proven. */
-export async function putCatalog(store: Store, files: [string, string, number][] = []): Promise<void> {
+/** The catalog of a pass that saw these files just now, or when it is said: path, source, proven. */
+export async function putCatalog(
+  store: Store,
+  files: [string, string, number][] = [],
+  atMs: number = Date.now() + 60_000,
+): Promise<void> {
   const rows = files.map(([path, source, proven]) => [path, 0, '0', '0', 0, source, proven, null])
-  const catalog = { v: 2, root: 'r', archive: store.url, atMs: Date.now() + 60_000, files: rows }
+  const catalog = { v: 2, root: 'r', archive: store.url, atMs, files: rows }
   await store.put('derived/catalog/r.json.zst', zstdCompressSync(Buffer.from(JSON.stringify(catalog))))
 }
 
