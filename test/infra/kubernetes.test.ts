@@ -13,6 +13,7 @@ const infra = fileURLToPath(new URL('../../infra/kubernetes/', import.meta.url))
 interface Container {
   name: string
   args: string[]
+  restartPolicy?: string
   env: { name: string; valueFrom?: { fieldRef?: { fieldPath: string } } }[]
   ports?: { name: string; containerPort: number }[]
   resources: { limits?: { memory?: string }; requests?: Record<string, string> }
@@ -28,7 +29,7 @@ interface Pod {
     restartPolicy?: string
     terminationGracePeriodSeconds?: number
     securityContext: Record<string, unknown>
-    volumes: { name: string }[]
+    volumes: { name: string; secret?: { defaultMode?: number } }[]
     containers: Container[]
     initContainers?: Container[]
   }
@@ -36,22 +37,21 @@ interface Pod {
 
 interface Job {
   backoffLimit: number
-  podFailurePolicy: {
-    rules: { action: string; onExitCodes: { operator: string; values: number[]; containerName: string } }[]
-  }
+  podFailurePolicy: { rules: FailureRule[] }
   template: Pod
+}
+
+interface FailureRule {
+  action: string
+  onExitCodes?: { operator: string; values: number[]; containerName: string }
+  onPodConditions?: { type: string; status: string }[]
 }
 
 const kustomization = parse(readFileSync(join(infra, 'kustomization.yaml'), 'utf8')) as {
   resources: string[]
   configMapGenerator: { files: string[] }[]
 }
-const manifests = kustomization.resources.flatMap((name) =>
-  parseAllDocuments(readFileSync(join(infra, name), 'utf8')).map((document) => {
-    if (document.errors.length > 0) throw new Error(`${name}: ${document.errors[0]?.message ?? ''}`)
-    return document.toJS() as Manifest
-  }),
-)
+const manifests = kustomization.resources.flatMap(manifestsOf)
 type Having<Spec> = Manifest & { spec: Spec }
 type Service = Having<{ template: Pod; replicas?: unknown }>
 const of = (kind: string): Manifest[] => manifests.filter((one) => one.kind === kind)
@@ -59,6 +59,13 @@ const jobs = of('CronJob') as Having<{ concurrencyPolicy: string; jobTemplate: {
 const services = [...of('DaemonSet'), ...of('Deployment')] as Service[]
 const pods = [...jobs.map(({ spec }) => spec.jobTemplate.spec.template), ...services.map(({ spec }) => spec.template)]
 const containers = pods.flatMap(({ spec }) => [...(spec.initContainers ?? []), ...spec.containers])
+
+function manifestsOf(name: string): Manifest[] {
+  return parseAllDocuments(readFileSync(join(infra, name), 'utf8')).map((document) => {
+    if (document.errors.length > 0) throw new Error(`${name}: ${document.errors[0]?.message ?? ''}`)
+    return document.toJS() as Manifest
+  })
+}
 
 test('each file of the directory is part of it', (t) => {
   const listed = [...kustomization.resources, ...kustomization.configMapGenerator.flatMap(({ files }) => files)]
@@ -109,14 +116,20 @@ test('every volume that is mounted is there', (t) => {
         )
 })
 
+test('secrets can be read by a user that is in no group of theirs', (t) => {
+  // Their files belong to root; without fsGroup only the mode that Kubernetes gives by itself, 0644, lets others read.
+  for (const { spec } of pods)
+    for (const { secret } of spec.volumes) if (secret !== undefined) t.is(secret.defaultMode, undefined)
+})
+
 test('one pass at a time; new anomalies and a wrong configuration are not tried again', (t) => {
   for (const { spec } of jobs) {
     t.is(spec.concurrencyPolicy, 'Forbid')
     const { podFailurePolicy, template } = spec.jobTemplate.spec
     const rule = podFailurePolicy.rules.find(({ action }) => action === 'FailJob')
-    t.is(rule?.onExitCodes.operator, 'In')
-    t.true([2, 3].every((status) => rule?.onExitCodes.values.includes(status)))
-    t.true(template.spec.containers.some(({ name }) => name === rule?.onExitCodes.containerName))
+    t.is(rule?.onExitCodes?.operator, 'In')
+    t.true([2, 3].every((status) => rule?.onExitCodes?.values.includes(status)))
+    t.true(template.spec.containers.some(({ name }) => name === rule?.onExitCodes?.containerName))
     // A policy for failures wants pods that are not restarted.
     t.is(template.spec.restartPolicy, 'Never')
     t.deepEqual(
@@ -141,6 +154,14 @@ test('what serves is probed: alive by /healthz alone, ready by /readyz; and it h
   }
 })
 
+test('a pod that had to leave its node counts as no failure', (t) => {
+  for (const { spec } of jobs) {
+    const [first] = spec.jobTemplate.spec.podFailurePolicy.rules
+    t.is(first?.action, 'Ignore')
+    t.deepEqual(first?.onPodConditions, [{ type: 'DisruptionTarget', status: 'True' }])
+  }
+})
+
 test('memory is bounded', (t) => {
   for (const { resources } of containers) t.truthy(resources.limits?.memory)
 })
@@ -156,6 +177,15 @@ test('the network policy is for every pod, both ways', (t) => {
     for (const { metadata } of pods)
       for (const [name, value] of Object.entries(spec.podSelector.matchLabels)) t.is(metadata.labels[name], value)
   }
+})
+
+test('the sidecar begins before the writer and ends after it, with as few rights', (t) => {
+  const [patch] = manifestsOf('sidecar/listener.yaml') as Service[]
+  const [sidecar] = patch?.spec.template.spec.initContainers ?? []
+  t.is(sidecar?.restartPolicy, 'Always')
+  t.is(sidecar?.securityContext['readOnlyRootFilesystem'], true)
+  t.is(sidecar?.securityContext['runAsNonRoot'], true)
+  t.deepEqual(sidecar?.securityContext['capabilities'], { drop: ['ALL'] })
 })
 
 const check = manifestChecker(process.env['KUBERNETES_SCHEMAS'])
