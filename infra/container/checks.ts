@@ -5,7 +5,7 @@ import { appendFileSync, existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { zstdDecompressSync } from 'node:zlib'
 import { images } from './images.ts'
-import type { Site } from './site.ts'
+import type { Running, Site } from './site.ts'
 import { until } from './site.ts'
 
 export const checks: Record<string, (site: Site) => Promise<string>> = {
@@ -20,21 +20,25 @@ export const checks: Record<string, (site: Site) => Promise<string>> = {
   duckdb,
 }
 
-const startMsMax = 1500
+const startMsMax = 1000
 const stopMsMax = 10_000
 const collectorBytesMax = 400e6
 
 async function start(site: Site): Promise<string> {
-  const times: number[] = []
+  const times: Running[] = []
   for (let n = 0; n < 3; n++) {
-    const { name, readyMs } = await site.start(`start-${n}`)
-    times.push(readyMs)
-    site.engine.podman('rm', '--force', '--time', '10', name)
+    const running = await site.start(`start-${n}`)
+    times.push(running)
+    site.engine.podman('rm', '--force', '--time', '10', running.name)
   }
-  // The least: what more there is belongs to what else runs on this machine.
-  const least = Math.min(...times)
-  assert(least <= startMsMax, `${least} ms from the start of the process to ready`)
-  return `ready ${least} ms after its start (${times.join(', ')})`
+  // The least: what more there is belongs to what else runs on this machine. Where that is much, only the processor time tells.
+  const least = Math.min(...times.map(({ readyMs }) => readyMs))
+  const cpu = Math.min(...times.map(({ cpuMs }) => cpuMs))
+  assert(
+    Math.min(least, cpu) <= startMsMax,
+    `${least} ms from the start of the process to ready, ${cpu} ms of them computing`,
+  )
+  return `ready ${least} ms after its start, ${cpu} ms of processor time (of three)`
 }
 
 async function confined(site: Site): Promise<string> {
@@ -48,10 +52,13 @@ async function confined(site: Site): Promise<string> {
     running.evaluate(`require('fs').promises.writeFile('${path}', 'x').then(() => 'written', (e) => e.code)`)
   for (const place of ['/app', '/etc', '/logs', '/app/node_modules']) assert.equal(write(`${place}/x`), 'EROFS', place)
   for (const place of ['/tmp', '/var/lib/gleaner']) assert.equal(write(`${place}/x`), 'written', place)
-  const cached = running.evaluate(`require('fs').readdirSync('/tmp/gleaner-1000', { recursive: true }).length`)
-  assert(Number(cached) > 0, 'nothing in the cache of compiled code')
+  const cache = /NODE_COMPILE_CACHE=([^\0]+)/.exec(
+    running.evaluate(`require('fs').readFileSync('/proc/1/environ', 'utf8')`),
+  )
+  const cached = running.evaluate(`require('fs').readdirSync('${cache?.[1]}', { recursive: true }).length`)
+  assert(Number(cached) > 50, 'the image brings no compiled code')
   const megabytes = Math.round(Number(of('VmRSS')) / 1024)
-  return `uid 1000, no capabilities, / is read-only; ${cached} files in the compile cache under /tmp; ${megabytes} MiB resident`
+  return `uid 1000, no capabilities, / is read-only; ${cached} files of compiled code; ${megabytes} MiB resident`
 }
 
 async function inotify(site: Site): Promise<string> {

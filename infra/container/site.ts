@@ -1,6 +1,6 @@
 /** What one check works on: a directory of logs, an archive, a configuration, and containers on a network that has nothing but loopback. */
 
-import { chownSync, mkdirSync, writeFileSync } from 'node:fs'
+import { chownSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Engine } from './engine.ts'
@@ -21,6 +21,8 @@ export interface Running {
   name: string
   /** From the moment the process began to the log line `running`, ms. */
   readyMs: number
+  /** The processor time that it took for that, ms: the same however busy the machine is. */
+  cpuMs: number
   /** A JavaScript expression in the container, beside the collector; what it gives as text. */
   evaluate(expression: string): string
   log(): string
@@ -63,8 +65,10 @@ export function openSite(engine: Engine, name: string): Site {
       engine.podman('run', '-d', '--name', container, ...options(network), ...more, images.collector)
       const log = () => engine.tryPodman('logs', container).said
       await until(() => log().includes('"message":"running"'))
+      const cpuMs = cpuOf(engine.podman('inspect', container, '--format', '{{.State.Pid}}'))
       return {
         name: container,
+        cpuMs,
         readyMs: saidAt(log()) - startedAt(engine, container),
         evaluate: (expression) =>
           engine.podman('exec', container, 'node', '-e', `Promise.resolve(${expression}).then((v) => console.log(v))`),
@@ -72,6 +76,12 @@ export function openSite(engine: Engine, name: string): Site {
       }
     },
   }
+}
+
+/** Of a process and its threads; the kernel counts in hundredths of a second. */
+function cpuOf(pid: string): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
+  return 10 * (Number(fields[11]) + Number(fields[12]))
 }
 
 function saidAt(log: string): number {
