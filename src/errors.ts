@@ -86,6 +86,10 @@ const codes = {
     retry: true,
     remedy: 'run `gleaner tables build`: it makes again, from the archive, what is missing',
   },
+  'duckdb-missing': {
+    retry: false,
+    remedy: 'run it where Gleaner is installed whole (`npm ci`), or in the image that has DuckDB, not in `collector`',
+  },
   internal: { retry: false, remedy: 'report this with the log' },
 } as const
 

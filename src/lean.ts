@@ -4,7 +4,7 @@
  * id stays; nothing has been opened yet.
  */
 
-import { accessSync, constants, lstatSync, mkdirSync } from 'node:fs'
+import { accessSync, constants, lstatSync, mkdirSync, readdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -16,8 +16,8 @@ const flags = ['--max-semi-space-size=1', '--v8-pool-size=1']
 export function beginLean(): void {
   if (process.env[marker] !== undefined || process.env['NODE_COMPILE_CACHE'] !== undefined) return
   const cache =
-    writable(fileURLToPath(new URL('../node_modules/.cache/gleaner', import.meta.url))) ??
-    writable(join(tmpdir(), `gleaner-${process.getuid?.() ?? 0}`))
+    trusted(fileURLToPath(new URL('../node_modules/.cache/gleaner', import.meta.url))) ??
+    trusted(join(tmpdir(), `gleaner-${process.getuid?.() ?? 0}`))
   const settings = { [marker]: '1', MALLOC_ARENA_MAX: '2', ...(cache !== null && { NODE_COMPILE_CACHE: cache }) }
   try {
     process.execve?.(process.execPath, [process.execPath, ...flags, ...process.execArgv, ...process.argv.slice(1)], {
@@ -29,12 +29,15 @@ export function beginLean(): void {
   }
 }
 
-/** The directory, made if it is not there; null unless it is this user's own and no one else may write it (what is cached is run). */
-function writable(directory: string): string | null {
+/**
+ * The directory, made if it is not there; null unless it is this user's own and no one else may write it (what is cached is run). One that
+ * cannot be written, as in an image, serves if it was filled before.
+ */
+function trusted(directory: string): string | null {
   try {
     mkdirSync(directory, { recursive: true, mode: 0o700 })
     const { uid, mode } = lstatSync(directory)
-    accessSync(directory, constants.W_OK)
+    if (readdirSync(directory).length === 0) accessSync(directory, constants.W_OK)
     return uid === process.getuid?.() && (mode & 0o022) === 0 ? directory : null
   } catch {
     return null

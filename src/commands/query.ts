@@ -12,6 +12,7 @@ import { finished } from 'node:stream/promises'
 import { GleanerError } from '../errors.ts'
 import type { Session } from '../query/session.ts'
 import type { App } from './app.ts'
+import { withDuckdb } from './duckdb.ts'
 import { bytesText, openProgress, table } from './output.ts'
 import { timeOf } from './options.ts'
 
@@ -48,7 +49,7 @@ function formatOf(text: string): Format {
 }
 
 async function query(app: App, sql: string, options: Options): Promise<void> {
-  const { openSession } = await import('../query/session.ts')
+  const { openSession } = await withDuckdb(() => import('../query/session.ts'))
   const contexts: Awaited<ReturnType<App['context']>>[] = []
   for (const root of await app.roots(options.root)) contexts.push(await app.context(root))
   let parsed = 0

@@ -7,6 +7,7 @@ import type { Command } from 'commander'
 import { GleanerError } from '../errors.ts'
 import type { BuildReport } from '../query/build.ts'
 import type { App } from './app.ts'
+import { withDuckdb } from './duckdb.ts'
 import { bytesText, counted, openProgress } from './output.ts'
 
 export function tablesCommand(program: Command, app: App): void {
@@ -25,7 +26,7 @@ function dateOf(text: string): string {
 }
 
 async function build(app: App, { root, date }: { root?: string; date?: string }): Promise<void> {
-  const { buildTables } = await import('../query/build.ts')
+  const { buildTables } = await withDuckdb(() => import('../query/build.ts'))
   const reports: BuildReport[] = []
   for (const one of await app.roots(root)) {
     let done: Pick<BuildReport, 'bytes' | 'records'> = { bytes: 0, records: 0 }

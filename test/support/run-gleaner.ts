@@ -13,10 +13,10 @@ const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 /** The program with bytes on stdin and bytes on stdout. */
 export async function runGleaner(
   args: string[],
-  { cwd, input = '' }: { cwd?: string; input?: string | Buffer | Buffer[] } = {},
+  { cwd, input = '', program = main }: { cwd?: string; input?: string | Buffer | Buffer[]; program?: string } = {},
 ): Promise<Ran> {
   const env = { ...process.env, NODE_OPTIONS: '' }
-  const child = spawn(process.execPath, [main, ...args], { ...(cwd === undefined ? {} : { cwd }), env })
+  const child = spawn(process.execPath, [program, ...args], { ...(cwd === undefined ? {} : { cwd }), env })
   const stdout: Buffer[] = []
   let stderr = ''
   child.stdout.on('data', (piece: Buffer) => stdout.push(piece))
