@@ -17,13 +17,15 @@
 
 import { readFileSync } from 'node:fs'
 import type { Json } from '@duckdb/node-api'
+import { boundaryKey } from '../core/boundary.ts'
 import type { Damage } from '../core/findings.ts'
 import { digestKey, signatureKey } from '../core/digest.ts'
 import { sha256 } from '../core/hash.ts'
 import { framesOf } from '../core/segment.ts'
 import { isGleanerError } from '../errors.ts'
 import type { Store } from '../ports/store.ts'
-import { boundaryKeys } from '../roles/boundaries.ts'
+import type { BoundaryOf } from '../roles/digest-check.ts'
+import { openBoundaries } from '../roles/digest-check.ts'
 import { openLedger } from '../roles/ledger.ts'
 import type { Folder } from './report-folder.ts'
 import type { ReportSession } from './report.ts'
@@ -41,6 +43,7 @@ interface Evidence {
   segments: ReadonlyMap<string, ReportSegment>
   states: Map<string, 'copied' | 'damaged' | 'expired' | 'missing'>
   damaged: Damage[]
+  boundaryOf: BoundaryOf
   /** The last segment that was read. */
   current: { key: string; bytes: Buffer | null }
 }
@@ -60,6 +63,7 @@ export async function writeEvidence(
     segments: new Map(segments.map((one) => [one.key, one])),
     states: new Map(),
     damaged: [],
+    boundaryOf: openBoundaries(store),
     current: { key: '', bytes: null },
   }
   await writeRows(folder, 'jobs.csv', await report.rows())
@@ -155,9 +159,9 @@ async function readSegment(evidence: Evidence, key: string): Promise<Buffer | nu
   const { root, source, start, sha256: expected } = segments.get(key) as ReportSegment
   const object = await store.get(key)
   if (object === null) {
-    const boundary = (await boundaryKeys(store, root)).get(source)
-    const isExpired = boundary !== undefined && boundary.end > start
-    if (isExpired) await copyOf(evidence, boundary.key)
+    const boundary = await evidence.boundaryOf(root, source)
+    const isExpired = boundary !== null && boundary.end > start
+    if (isExpired) await copyOf(evidence, boundaryKey(root, source, boundary.end))
     else damaged.push({ key, problem: 'missing', expected, found: null })
     states.set(key, isExpired ? 'expired' : 'missing')
     return null

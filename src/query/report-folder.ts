@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto'
 import { mkdir, open, readdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { GleanerError, isGleanerError } from '../errors.ts'
+import { GleanerError, isGleanerError, messageOf } from '../errors.ts'
 
 export interface Folder {
   /** A whole file, once: a second one of that path is left out. */
@@ -30,7 +30,7 @@ export async function openFolder(directory: string): Promise<Folder> {
     if ((await readdir(directory)).length > 0) throw refused('expected an empty directory, or none')
   } catch (cause) {
     if (isGleanerError(cause)) throw cause
-    throw refused(`no directory can be made there: ${String((cause as Error).message)}`, cause)
+    throw refused(`no directory can be made there: ${messageOf(cause)}`, cause)
   }
   const sums = new Map<string, string>()
   const opened = async (path: string): Promise<Pieces> => {
