@@ -111,16 +111,21 @@ test.serial(
 
 test.serial('the evidence holds the very bytes, and stock tools find it as it should be', async (t) => {
   const site = await open(t)
-  appendFileSync(join(site.logs, 'lsb.acct'), finished('2026-03-20T00:00:00Z', 7))
-  t.is((await site.gleaner('reconcile')).code, 0)
+  // A record that begins in one segment and ends in the next.
+  const last = finished('2026-03-20T00:00:00Z', 7, { jobName: '"two\nlines"' })
+  const cut = last.indexOf('\n') + 1
+  for (const part of [last.slice(0, cut), last.slice(cut)]) {
+    appendFileSync(join(site.logs, 'lsb.acct'), part)
+    t.is((await site.gleaner('reconcile')).code, 0)
+  }
   t.is((await site.gleaner('digest', 'create')).code, 0)
   const ran = await site.gleaner('--json', ...zurich, '--evidence', site.evidence)
   t.is(ran.code, 0, ran.stderr)
   const summary = JSON.parse(ran.stdout) as Record<string, unknown>
-  t.like(summary, { complete: true, records: 4, digests: { segments: 2, of: 2, newest: { n: 1 } } })
+  t.like(summary, { complete: true, records: 4, digests: { segments: 3, of: 3, newest: { n: 1 } } })
   t.deepEqual(JSON.parse(readFileSync(join(site.evidence, 'manifest.json'), 'utf8')), summary)
   const raw = readFileSync(join(site.evidence, 'records.raw'), 'utf8')
-  t.is(raw, [lines[1], lines[3], lines[4], finished('2026-03-20T00:00:00Z', 7)].join(''))
+  t.is(raw, [lines[1], lines[3], lines[4], last].join(''))
   t.is(readFileSync(join(site.evidence, 'jobs.csv'), 'utf8'), (await site.gleaner(...zurich)).stdout)
   t.deepEqual(check(site, site.pub), {
     status: 0,
