@@ -23,6 +23,7 @@ const commands: Record<string, () => Promise<Register>> = {
   digest: async () => (await import('./commands/digest.ts')).digestCommand,
   decode: async () => (await import('./commands/decode.ts')).decodeCommand,
   query: async () => (await import('./commands/query.ts')).queryCommand,
+  report: async () => (await import('./commands/report.ts')).reportCommand,
   tables: async () => (await import('./commands/tables.ts')).tablesCommand,
   tail: async () => (await import('./commands/tail.ts')).tailCommand,
   replay: async () => (await import('./commands/replay.ts')).replayCommand,

@@ -26,13 +26,15 @@ export function jobOfGridEngine({ type, fields, error }: Parsed): Job | null {
   const task = number(fields['task_number']) ?? 0
   const exit = number(fields['exit_status']) ?? 0
   const failed = number(fields['failed']) ?? 0
+  const step = named(fields['pe_taskid'])
   const signal = exit > 128 ? exit - 128 : null
   return {
     ...noJob,
     job_id: String(fields['job_number']),
     array_index: task > 0 ? String(task) : null,
-    elements: task > 0 ? 1 : null,
-    step: named(fields['pe_taskid']),
+    // A slave task is part of a job that has a row of its own.
+    elements: step === null ? 1 : null,
+    step,
     user: named(fields['owner']),
     account: named(fields['account']),
     project: named(fields['project']),

@@ -38,7 +38,7 @@ const categoryPartsMax = leading.length
 
 export const gridengine: Format = {
   name: 'gridengine',
-  parser: 1,
+  parser: 2,
   header: { prefix: '#' },
   rotation: commonRotation,
   text: true,

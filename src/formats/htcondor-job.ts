@@ -30,7 +30,7 @@ export function jobOfHtcondor({ type, fields, error }: Parsed): Job | null {
   return {
     ...noJob,
     ...ids,
-    elements: ids.array_index === null ? null : 1,
+    elements: 1,
     user: text(fields, 'Owner'),
     account: text(fields, 'AcctGroup', 'AccountingGroup'),
     project: text(fields, 'ProjectName'),

@@ -49,7 +49,7 @@ const listedText = 2
 
 export const htcondor: Format = {
   name: 'htcondor',
-  parser: 1,
+  parser: 2,
   header: 'none',
   rotation: condorRotation,
   text: true,

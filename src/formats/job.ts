@@ -32,7 +32,10 @@ export interface Job {
   slots: number | null
   nodes: number | null
   gpus: number | null
-  /** Array elements that this record stands for. */
+  /**
+   * How many jobs this record stands for, so that their sum counts jobs: 1 for a job or one element of an array, the number of elements for
+   * a range of them (null where the record does not say how many), null for a step.
+   */
   elements: number | null
   exec_hosts: string[] | null
   memory_max_bytes: number | null

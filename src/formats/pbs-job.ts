@@ -17,6 +17,7 @@
  */
 
 import type { ParseContext, Parsed } from './format.ts'
+import { countRange } from './hostlist.ts'
 import type { Job, JobState } from './job.ts'
 import { noJob } from './job.ts'
 import type { Attribute } from './pbs-resources.ts'
@@ -70,7 +71,7 @@ type Names = Pick<Job, 'cluster' | 'job_id' | 'array_index' | 'array_range' | 'e
 function readId(id: string): { names: Names; isParent: boolean } {
   const match = /^([^.[\]-]+)(?:\[([^\]]*)\]|-(\d+))?(?:\.(.+))?$/.exec(id)
   if (!match) {
-    const names = { cluster: null, job_id: id === '' ? null : id, array_index: null, array_range: null, elements: null }
+    const names = { cluster: null, job_id: id === '' ? null : id, array_index: null, array_range: null, elements: 1 }
     return { names, isParent: false }
   }
   const [, number = '', inBrackets, behindDash, server] = match
@@ -81,7 +82,7 @@ function readId(id: string): { names: Names; isParent: boolean } {
     job_id: number,
     array_index: isIndex ? element : null,
     array_range: element !== undefined && element !== '' && !isIndex ? element : null,
-    elements: isIndex ? 1 : null,
+    elements: element === undefined || element === '' || isIndex ? 1 : countRange(element),
   }
   return { names, isParent: element === '' }
 }

@@ -25,7 +25,7 @@ import { zonedText } from './zone.ts'
 
 export const pbs: Format = {
   name: 'pbs',
-  parser: 1,
+  parser: 2,
   header: 'none',
   rotation: [String.raw`\.\d{1,3}$`, String.raw`\.(?:old|bak)$`],
   text: true,

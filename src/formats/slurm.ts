@@ -34,7 +34,7 @@ import { safeText } from './text.ts'
 
 export const slurm: Format = {
   name: 'slurm',
-  parser: 1,
+  parser: 2,
   header: { prefix: 'JobID' },
   rotation: commonRotation,
   text: true,

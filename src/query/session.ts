@@ -35,9 +35,16 @@ export interface SessionOptions {
   /** As it was known then, by the store's clock; null: now. */
   asOfMs: number | null
   /** The one query that will be asked, so that no more than it needs is read; null: any. */
-  query: { sql: string; values: Values } | null
+  query: Asked | null
   /** Raw bytes that were parsed from segments so far. */
   progress?: (bytes: number) => void
+}
+
+export interface Asked {
+  sql: string
+  values: Values
+  /** `records` is only joined to `jobs`, by root, date, source and offset: of records, the dates of the wanted jobs are needed. */
+  joined?: boolean
 }
 
 /** What an answer rests on, for one root that the query needs. */
@@ -76,7 +83,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
 }
 
 /** In a database of its own, where there is nothing to reach. */
-async function planned(query: NonNullable<SessionOptions['query']>): Promise<Plan> {
+async function planned(query: Asked): Promise<Plan> {
   const duck = await openDuck({ threads: 1, memory })
   try {
     return await askedDuck(() => planOf(duck, query, (sql) => prepareSelect(duck.connection, sql)))
@@ -92,8 +99,8 @@ interface Filled {
 }
 
 async function fill(duck: Duck, plan: Plan, options: SessionOptions): Promise<Filled> {
-  const files = openTableFiles(options.derived, duck.directory)
-  const live = await openLive(duck, files)
+  const opened = openTableFiles(options.derived, duck.directory)
+  const live = await openLive(duck, opened)
   const coverage: RootCoverage[] = []
   const chosen: ChosenFile[] = []
   let parsed = 0
@@ -101,8 +108,10 @@ async function fill(duck: Duck, plan: Plan, options: SessionOptions): Promise<Fi
     const { name } = context.root
     const manifest = await latestManifest(options.derived, name)
     const set = manifest.current
-    const wanted = withRecords(set?.files ?? [], (file) => isFileWanted(plan, name, file), options.asOfMs)
-    chosen.push(...(await located(files, wanted)))
+    const files = set?.files ?? []
+    const some = files.filter((file) => isFileWanted(plan, name, file))
+    const wanted = withRecords(files, options.query?.joined ? joinedOf(some) : some, options.asOfMs)
+    chosen.push(...(await located(opened, wanted)))
     const progress = (bytes: number): void => options.progress?.((parsed += bytes))
     const added = await live.add(context, { set, asOfMs: options.asOfMs, progress })
     coverage.push({
@@ -113,7 +122,7 @@ async function fill(duck: Duck, plan: Plan, options: SessionOptions): Promise<Fi
       parser: set?.parser ?? null,
       inTables: coverageOf(set),
       files: wanted.length,
-      filesOf: set?.files.length ?? 0,
+      filesOf: files.length,
     })
   }
   await askedDuck(() => createViews(duck, chosen, options.asOfMs))
@@ -121,16 +130,18 @@ async function fill(duck: Duck, plan: Plan, options: SessionOptions): Promise<Fi
     duck,
     chosen.map(({ path }) => path),
   )
-  return { coverage, check: () => files.paths(chosen) }
+  return { coverage, check: () => opened.paths(chosen) }
+}
+
+/** A record lies in its job's date. */
+function joinedOf(files: readonly TableFile[]): TableFile[] {
+  const dates = new Set(files.filter(({ table }) => table === 'jobs').map(({ date }) => date))
+  return files.filter(({ date }) => dates.has(date))
 }
 
 /** A job's age stands in its record: where a file holds younger jobs as well, the records of its date are needed too. */
-function withRecords(
-  files: readonly TableFile[],
-  isWanted: (file: TableFile) => boolean,
-  asOfMs: number | null,
-): TableFile[] {
-  const wanted = new Set(files.filter(isWanted))
+function withRecords(files: readonly TableFile[], some: readonly TableFile[], asOfMs: number | null): TableFile[] {
+  const wanted = new Set(some)
   if (asOfMs === null) return [...wanted]
   const parted = [...wanted].filter(
     ({ table, archived }) => table === 'jobs' && archived[0] <= asOfMs && archived[1] > asOfMs,

@@ -108,6 +108,7 @@ test('a finished job', (t) => {
     job_id: '77',
     array_index: '3',
     step: null,
+    elements: 1,
     user: 'anna',
     account: 'sge',
     project: 'chem',
@@ -145,10 +146,10 @@ const states: [Record<number, string | number>, Partial<Job>][] = [
     { 12: 26, 10: 0, 11: 0 },
     { state: 'failed', start_time: null, end_time: null, wait_s: null, wall_s: null, exec_hosts: null },
   ],
-  [{ 36: 0 }, { array_index: null }],
+  [{ 36: 0 }, { array_index: null, elements: 1 }],
   [
     { 42: '1.node2', 9: 0 },
-    { step: '1.node2', submit_time: null, wait_s: null },
+    { step: '1.node2', elements: null, submit_time: null, wait_s: null },
   ],
   [
     { 32: 'NONE', 43: 0 },

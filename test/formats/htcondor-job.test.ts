@@ -36,6 +36,7 @@ test('a finished job', (t) => {
     submit_host: 'sub.example.org',
     job_id: '7',
     array_index: '3',
+    elements: 1,
     user: 'anna',
     account: 'group_a.anna',
     project: 'Higgs',
@@ -90,6 +91,11 @@ test('what is malformed, or another kind of ad, tells of no job', (t) => {
 })
 
 test('an id of another form is kept as it is', (t) => {
-  t.like(jobOf('ce.ac.uk#7|anna|1|2|3|4|5|6|7|8\n'), { cluster: null, job_id: 'ce.ac.uk#7', array_index: null })
+  t.like(jobOf('ce.ac.uk#7|anna|1|2|3|4|5|6|7|8\n'), {
+    cluster: null,
+    job_id: 'ce.ac.uk#7',
+    array_index: null,
+    elements: 1,
+  })
   t.like(jobOf('ce#2.5|anna|1|2|3|4|5|6|7|8\n'), { cluster: 'ce', job_id: '2', array_index: '5' })
 })

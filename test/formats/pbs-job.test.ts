@@ -62,21 +62,22 @@ test('only E, and R with what was used, tell of a finished job', (t) => {
 
 test('the parent of an array has no row, unless it ran', (t) => {
   t.is(job('user=x Exit_status=0', { id: '12[].server' }), null)
-  t.is(job('user=x exec_host=n1/0 Exit_status=0', { id: '12[].server' })?.job_id, '12')
+  t.like(job('user=x exec_host=n1/0 Exit_status=0', { id: '12[].server' }), { job_id: '12', elements: 1 })
 })
 
-const ids: [string, (string | null)[]][] = [
-  ['123', ['123', null, null, null]],
-  ['123.a.b', ['123', null, null, 'a.b']],
-  ['123[7].a', ['123', '7', null, 'a']],
-  ['123-7.a', ['123', '7', null, 'a']],
-  ['123[1-5].a', ['123', null, '1-5', 'a']],
-  ['.x]', ['.x]', null, null, null]],
+const ids: [string, (string | number | null)[]][] = [
+  ['123', ['123', null, null, null, 1]],
+  ['123.a.b', ['123', null, null, 'a.b', 1]],
+  ['123[7].a', ['123', '7', null, 'a', 1]],
+  ['123-7.a', ['123', '7', null, 'a', 1]],
+  ['123[1-5].a', ['123', null, '1-5', 'a', 5]],
+  ['123[x].a', ['123', null, 'x', 'a', null]],
+  ['.x]', ['.x]', null, null, null, 1]],
 ]
 for (const [id, expected] of ids) {
   test(`the id ${id}`, (t) => {
-    const { job_id, array_index, array_range, cluster } = job('user=x', { id }) ?? noJob
-    t.deepEqual([job_id, array_index, array_range, cluster], expected)
+    const { job_id, array_index, array_range, cluster, elements } = job('user=x', { id }) ?? noJob
+    t.deepEqual([job_id, array_index, array_range, cluster, elements], expected)
   })
 }
 

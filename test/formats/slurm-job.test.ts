@@ -116,7 +116,7 @@ test('a state that is not known counts once the job has an end', (t) => {
 const ids: [string, unknown[]][] = [
   ['123_[1-3,5%2]', ['123', null, '1-3,5%2', 4]],
   ['123_7', ['123', '7', null, 1]],
-  ['123+1', ['123+1', null, null, null]],
+  ['123+1', ['123+1', null, null, 1]],
 ]
 for (const [JobID, expected] of ids) {
   test(`the id ${JobID}`, (t) => {
@@ -194,6 +194,7 @@ test('jobcomp/filetxt gives the same rows', (t) => {
     ...noJob,
     cluster: 'c1',
     job_id: '12',
+    elements: 1,
     user: 'ann',
     uid: 1005,
     job_group: 'staff',
@@ -216,7 +217,7 @@ test('jobcomp/filetxt gives the same rows', (t) => {
     signal: 15,
   })
   t.like(fromFiletxt('ArrayJobId=10 ArrayTaskId=2 '), { job_id: '10', array_index: '2', elements: 1 })
-  t.like(fromFiletxt('HetJobId=10 HetJobOffset=1 '), { job_id: '10+1', array_index: null })
+  t.like(fromFiletxt('HetJobId=10 HetJobOffset=1 '), { job_id: '10+1', array_index: null, elements: 1 })
 })
 
 const expected = expectedByApel('apel-slurm.json')
