@@ -63,9 +63,14 @@ async function merge(work: Compaction, table: TableName, small: readonly TableFi
     rows: small.reduce((sum, file) => sum + file.rows, 0),
     batches,
     archived: [Math.min(...small.map((file) => file.archived[0])), Math.max(...small.map((file) => file.archived[1]))],
-    times: Object.fromEntries(Object.keys(small[0]?.times ?? {}).map((column) => [column, extentOf(small, column)])),
+    times: Object.fromEntries(knownColumns(small).map((column) => [column, extentOf(small, column)])),
   }
   draft.add([merged], small)
+}
+
+/** What one file does not know, the merged one does not. */
+function knownColumns(files: readonly TableFile[]): string[] {
+  return Object.keys(files[0]?.times ?? {}).filter((column) => files.every(({ times }) => times[column] !== undefined))
 }
 
 function extentOf(files: readonly TableFile[], column: string): [number, number] | null {

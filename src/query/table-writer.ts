@@ -12,7 +12,7 @@ import type { TableFiles } from './table-files.ts'
 import type { TableRows } from './table-rows.ts'
 import { openTableRows, selectRows } from './table-rows.ts'
 import type { TableName } from './table-schema.ts'
-import { tableKey, timeColumnsOf } from './table-schema.ts'
+import { idNumber, tableKey, timeColumnsOf } from './table-schema.ts'
 
 /**
  * Small row groups: with 1 KB of text per row larger ones cost twice the CPU (measured), and memory. A job's row is small, and its
@@ -90,9 +90,13 @@ function archivedOf(rows: readonly RecordRow[]): [number, number] {
 function timesOf(table: TableName, rows: readonly RecordRow[]): TableFile['times'] {
   const valueOf = (row: RecordRow, column: string): number | null =>
     table === 'records' ? row.timeMs : (row.job?.[column as 'end_time'] ?? null)
-  return Object.fromEntries(
+  const times = Object.fromEntries(
     timeColumnsOf[table].map((column) => [column, extent(rows.map((row) => valueOf(row, column)))]),
   )
+  if (table === 'records') return times
+  const ids = rows.map(({ job }) => job?.job_id ?? null).filter((id) => id !== null)
+  const numbers = ids.map(idNumber)
+  return numbers.includes(null) ? times : { ...times, job_id: extent(numbers) }
 }
 
 /** The least and the greatest; null where there is no number. */
