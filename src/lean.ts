@@ -4,6 +4,7 @@
  * id stays; nothing has been opened yet.
  */
 
+import { enableCompileCache } from 'node:module'
 import { accessSync, constants, lstatSync, mkdirSync, readdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -15,9 +16,7 @@ const flags = ['--max-semi-space-size=1', '--v8-pool-size=1']
 /** Does not return where it begins anew. Does nothing the second time, where the settings are made already, or where execve is not to be had. */
 export function beginLean(): void {
   if (process.env[marker] !== undefined || process.env['NODE_COMPILE_CACHE'] !== undefined) return
-  const cache =
-    trusted(fileURLToPath(new URL('../node_modules/.cache/gleaner', import.meta.url))) ??
-    trusted(join(tmpdir(), `gleaner-${process.getuid?.() ?? 0}`))
+  const cache = cacheDirectory()
   const settings = { [marker]: '1', MALLOC_ARENA_MAX: '2', ...(cache !== null && { NODE_COMPILE_CACHE: cache }) }
   try {
     process.execve?.(process.execPath, [process.execPath, ...flags, ...process.execArgv, ...process.argv.slice(1)], {
@@ -27,6 +26,19 @@ export function beginLean(): void {
   } catch {
     // As it is, then: it needs more memory.
   }
+}
+
+/** The compile cache alone, for a command that ends soon: modules load in about half the time. */
+export function cacheCompiled(): void {
+  const cache = process.env['NODE_COMPILE_CACHE'] === undefined ? cacheDirectory() : null
+  if (cache !== null) enableCompileCache(cache)
+}
+
+function cacheDirectory(): string | null {
+  return (
+    trusted(fileURLToPath(new URL('../node_modules/.cache/gleaner', import.meta.url))) ??
+    trusted(join(tmpdir(), `gleaner-${process.getuid?.() ?? 0}`))
+  )
 }
 
 /**

@@ -8,7 +8,7 @@
 
 import type { Command } from 'commander'
 import type { App, ExitStatus } from './commands/app.ts'
-import { beginLean } from './lean.ts'
+import { beginLean, cacheCompiled } from './lean.ts'
 
 type Register = (program: Command, app: App) => void
 
@@ -42,6 +42,7 @@ Configuration: --config FILE, $GLEANER_CONFIG, ./gleaner.yaml, /etc/gleaner/glea
 Exit status: 0 done, 1 failed, 2 usage or configuration, 3 damage or new anomalies found.`
 
 if (['run', 'reconcile', 'demo'].includes(commandIn(process.argv.slice(2)) ?? '')) beginLean()
+cacheCompiled()
 // Only now: what begins anew would have loaded them twice.
 const commander = await import('commander')
 const { composeApp } = await import('./compose.ts')

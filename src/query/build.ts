@@ -1,6 +1,6 @@
 /**
  * Builds the tables of one root from its segments, incrementally. It reads what is archived and not covered (pending.ts), parses it, and
- * writes a file per table and date for every 64 MiB; late records go into new files of their own date. Then it merges small files.
+ * writes a file per table and date for every 16 MiB; late records go into new files of their own date. Then it merges small files.
  *
  *   die at any point      the last manifest stands; the next build begins there, and sweeps what was written for nothing
  *   another builder       of two commits one wins (manifest.ts); the loser begins again from there
@@ -54,7 +54,8 @@ export interface BuildReport {
   failed: { source: string; error: string }[]
 }
 
-const batchBytesMax = 64 * 1024 * 1024
+/** What waits as values takes ten times as much memory; and the longer it waits, the more the garbage collector copies it. */
+const batchBytesMax = 16 * 1024 * 1024
 const commitEveryMsDefault = 120_000
 
 interface Work {

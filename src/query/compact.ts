@@ -14,7 +14,7 @@ import { parquetOptions } from './table-writer.ts'
 /** So many small files of a date and table are left alone. */
 export const smallFilesMax = 16
 const smallBytesMax = 32 * 1024 * 1024
-const mergedBytesMax = 128 * 1024 * 1024
+const mergedBytesMax = 64 * 1024 * 1024
 
 export interface Compaction {
   context: BuildContext
@@ -27,11 +27,14 @@ export interface Compaction {
 export async function compactDates(work: Compaction, dates: ReadonlySet<string | null>): Promise<void> {
   for (const date of dates) {
     for (const table of tableNames) {
-      const all = work.draft.set.files.filter((file) => file.table === table && file.date === date)
-      const small = withinBytes(all.filter(({ bytes }) => bytes < smallBytesMax))
-      if (small.length > smallFilesMax) await merge(work, table, small)
+      for (let small = smallOf(work, table, date); small.length > smallFilesMax; small = smallOf(work, table, date))
+        await merge(work, table, withinBytes(small))
     }
   }
+}
+
+function smallOf({ draft }: Compaction, table: TableName, date: string | null): TableFile[] {
+  return draft.set.files.filter((file) => file.table === table && file.date === date && file.bytes < smallBytesMax)
 }
 
 /** From the first on, as many as make one file of bounded size. */
@@ -63,9 +66,14 @@ async function merge(work: Compaction, table: TableName, small: readonly TableFi
     rows: small.reduce((sum, file) => sum + file.rows, 0),
     batches,
     archived: [Math.min(...small.map((file) => file.archived[0])), Math.max(...small.map((file) => file.archived[1]))],
-    times: Object.fromEntries(Object.keys(small[0]?.times ?? {}).map((column) => [column, extentOf(small, column)])),
+    times: Object.fromEntries(knownColumns(small).map((column) => [column, extentOf(small, column)])),
   }
   draft.add([merged], small)
+}
+
+/** What one file does not know, the merged one does not. */
+function knownColumns(files: readonly TableFile[]): string[] {
+  return Object.keys(files[0]?.times ?? {}).filter((column) => files.every(({ times }) => times[column] !== undefined))
 }
 
 function extentOf(files: readonly TableFile[], column: string): [number, number] | null {

@@ -48,7 +48,7 @@ export type MarkDuplicates = (rows: readonly RecordRow[], stored: Stored) => Pro
 export function openDuplicates(connection: DuckDBConnection): MarkDuplicates {
   let wanted: JobKey[] = []
   const columns = [{ name: 'job_id', type: VARCHAR, value: ({ jobId }: JobKey) => jobId }]
-  registerRows(connection, 'gleaner_job_ids', { columns, rows: () => wanted })
+  registerRows(connection, 'gleaner_job_ids', () => ({ columns, rows: wanted }))
   return async (rows, stored) => {
     for (const group of Map.groupBy(
       rows.filter(isComparable),

@@ -15,7 +15,7 @@ import { coverageOf } from './manifest.ts'
 import { openRowReader, pendingOf } from './pending.ts'
 import type { RecordRow } from './rows.ts'
 import type { TableFiles } from './table-files.ts'
-import { openTableRows, selectRows } from './table-rows.ts'
+import { openTableRows } from './table-rows.ts'
 import { columnsSql, tableNames } from './table-schema.ts'
 
 /** Bytes of a source that were read from segments, not from tables. */
@@ -43,7 +43,7 @@ export interface LiveFrom {
   progress: (bytes: number) => void
 }
 
-const batchBytesMax = 64 * 1024 * 1024
+const batchBytesMax = 16 * 1024 * 1024
 const none: TableSet = { parser: { format: '', version: 0, timezone: null }, batches: [], files: [] }
 
 /** Makes the empty tables `live_records` and `live_jobs`. */
@@ -55,9 +55,9 @@ export async function openLive(duck: Duck, files: TableFiles): Promise<LiveRows>
     for (const [date, some] of Map.groupBy(rows, (row) => row.date)) {
       const partition = `, ${literal(root)}, ${dateLiteral(date)}`
       for (const table of tableNames) {
-        source.give(table, table === 'jobs' ? some.filter(({ job }) => job !== null) : some)
-        await duck.connection.run(`INSERT INTO live_${table} ${selectRows(table, partition)}`)
-        source.give(table, [])
+        const rowsOf = table === 'jobs' ? some.filter(({ job }) => job !== null) : some
+        await duck.connection.run(`INSERT INTO live_${table} ${source.select(table, rowsOf, partition)}`)
+        source.select(table, [])
       }
     }
   }

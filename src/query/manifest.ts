@@ -50,7 +50,10 @@ export interface TableFile {
   batches: number[]
   /** Store times of its segments, ms: the first and the last. */
   archived: [number, number]
-  /** Least and greatest value of each time column, ms; null where all are NULL. */
+  /**
+   * Least and greatest value of each time column, ms, and of `job_id` as a number; null where all are NULL. `job_id` is left out where some
+   * are no plain numbers.
+   */
   times: Record<string, [number, number] | null>
 }
 

@@ -1,7 +1,7 @@
 /**
  * What a query can need at most, told by DuckDB itself: it plans the query over empty tables of the same names, and each scan in the plan
- * lists the comparisons that its optimizer pushed into it, through views, joins and CTEs. Those on `root`, `date` and the time columns
- * say which roots are read and which files cannot hold a row that counts. All filters of a scan must hold, so one that is not understood
+ * lists the comparisons that its optimizer pushed into it, through views, joins and CTEs. Those on `root`, `date`, the time columns and,
+ * for equality with a number, `job_id` say which roots are read and which files cannot hold a row that counts. All filters of a scan must hold, so one that is not understood
  * here is left out, and more is read than needed; never less.
  */
 
@@ -10,13 +10,13 @@ import type { Duck } from './duckdb.ts'
 import { lockDuck } from './duckdb.ts'
 import type { TableFile } from './manifest.ts'
 import type { TableName } from './table-schema.ts'
-import { columnsSql, tableNames, timeColumnsOf } from './table-schema.ts'
+import { columnsSql, idNumber, tableNames, timeColumnsOf } from './table-schema.ts'
 
 /** What one scan of a table wants. */
 export interface Scan {
   /** Null: any. */
   roots: ReadonlySet<string> | null
-  /** Inclusive bounds by column, ms since 1970; of `date`, of the day's first moment. */
+  /** Inclusive bounds by column, ms since 1970; of `date`, of the day's first moment; of `job_id`, as a number. */
   bounds: ReadonlyMap<string, readonly [from: number, to: number]>
 }
 
@@ -69,7 +69,7 @@ export function scanOf(filters: readonly string[], table: TableName): Scan {
   for (const filter of filters) {
     const wanted = rootsOf(filter)
     if (wanted !== null) roots = roots === null ? wanted : wanted.intersection(roots)
-    for (const part of comparisons(filter, table)) {
+    for (const part of [...comparisons(filter, table), ...jobComparison(filter)]) {
       const known = bounds.get(part.column) ?? [Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY]
       bounds.set(part.column, [Math.max(known[0], part.from), Math.min(known[1], part.to)])
     }
@@ -93,6 +93,12 @@ function comparisons(filter: string, table: TableName): { column: string; from: 
     return Number.isNaN(ms) ? null : { column, from, to }
   })
   return parts.every((part) => part !== null) ? parts : []
+}
+
+/** `job_id='123'`. What is no plain number says nothing. */
+function jobComparison(filter: string): { column: string; from: number; to: number }[] {
+  const id = idNumber(/^job_id='(\d+)'$/.exec(filter)?.[1] ?? null)
+  return id === null ? [] : [{ column: 'job_id', from: id, to: id }]
 }
 
 function timeColumns(table: TableName): readonly string[] {

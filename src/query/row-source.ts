@@ -15,24 +15,26 @@ export interface SourceColumn<Row> {
 /** Rows of one DuckDB vector. */
 const chunkRows = 2048
 
-/** Registers `name()`, which gives the rows that `rows` answers when a scan begins. */
-export function registerRows<Row>(
-  connection: DuckDBConnection,
-  name: string,
-  { columns, rows }: { columns: readonly SourceColumn<Row>[]; rows: () => readonly Row[] },
-): void {
-  let scanned: readonly Row[] = []
+export interface Given<Row> {
+  columns: readonly SourceColumn<Row>[]
+  rows: readonly Row[]
+}
+
+/** Registers `name()`, which gives what `given` answers when a query of it begins. */
+export function registerRows<Row>(connection: DuckDBConnection, name: string, given: () => Given<Row>): void {
+  let { columns, rows: scanned } = given()
   let at = 0
   const scan = DuckDBTableFunction.create({
     name,
     parameterTypes: [],
     bindFunction(info) {
+      columns = given().columns
       for (const column of columns) info.addResultColumn(column.name, column.type)
-      info.setCardinality(rows().length, true)
+      info.setCardinality(given().rows.length, true)
     },
     initFunction(info) {
       info.setMaxThreads(1)
-      scanned = rows()
+      scanned = given().rows
       at = 0
     },
     mainFunction(_info, chunk) {

@@ -56,6 +56,14 @@ export const timeColumnsOf: Readonly<Record<TableName, readonly string[]>> = {
   jobs: ['submit_time', 'start_time', 'end_time', 'logged_time'],
 }
 
+/**
+ * A job id as the number that the manifest keeps the extents of: ids that count up lie close together in a file, so one that is asked for is
+ * in few of them. Null for any other text, and for what two texts could stand for.
+ */
+export function idNumber(id: string | null): number | null {
+  return id !== null && /^(?:0|[1-9]\d{0,14})$/.test(id) ? Number(id) : null
+}
+
 /** Where the rows without a time are. */
 export const noDate = '__HIVE_DEFAULT_PARTITION__'
 

@@ -1,6 +1,6 @@
 /**
  * Rows → Parquet files in the derived store, a file per table and date. Rows wait until `batchBytesMax` of their raw bytes are there;
- * so memory is bounded whatever a day holds, and a day of 50 GB becomes some hundred files.
+ * so memory is bounded whatever a day holds; of the many files of a day of 50 GB some hundred are made in the end (compact.ts).
  */
 
 import { join } from 'node:path'
@@ -10,9 +10,9 @@ import type { CoveredRange, Parser, TableFile } from './manifest.ts'
 import type { RecordRow } from './rows.ts'
 import type { TableFiles } from './table-files.ts'
 import type { TableRows } from './table-rows.ts'
-import { openTableRows, selectRows } from './table-rows.ts'
+import { openTableRows } from './table-rows.ts'
 import type { TableName } from './table-schema.ts'
-import { tableKey, timeColumnsOf } from './table-schema.ts'
+import { idNumber, tableKey, timeColumnsOf } from './table-schema.ts'
 
 /**
  * Small row groups: with 1 KB of text per row larger ones cost twice the CPU (measured), and memory. A job's row is small, and its
@@ -42,11 +42,10 @@ export function openTableWriter(
     const name = random()
     const key = tableKey(table, root, { date, name })
     const path = join(duck.directory, `${name}.parquet`)
-    source.give(table, rows)
     await duck.connection.run(
-      `COPY (${selectRows(table)}) TO ${literal(path)} ${parquetOptions(table, metadataOf(parser, rows))}`,
+      `COPY (${source.select(table, rows)}) TO ${literal(path)} ${parquetOptions(table, metadataOf(parser, rows))}`,
     )
-    source.give(table, [])
+    source.select(table, [])
     const bytes = await files.put(path, key)
     return {
       table,
@@ -90,9 +89,13 @@ function archivedOf(rows: readonly RecordRow[]): [number, number] {
 function timesOf(table: TableName, rows: readonly RecordRow[]): TableFile['times'] {
   const valueOf = (row: RecordRow, column: string): number | null =>
     table === 'records' ? row.timeMs : (row.job?.[column as 'end_time'] ?? null)
-  return Object.fromEntries(
+  const times = Object.fromEntries(
     timeColumnsOf[table].map((column) => [column, extent(rows.map((row) => valueOf(row, column)))]),
   )
+  if (table === 'records') return times
+  const ids = rows.map(({ job }) => job?.job_id ?? null).filter((id) => id !== null)
+  const numbers = ids.map(idNumber)
+  return numbers.includes(null) ? times : { ...times, job_id: extent(numbers) }
 }
 
 /** The least and the greatest; null where there is no number. */

@@ -2,11 +2,12 @@
  * Look-ups in 100 million jobs: 300 days of 333,334, made by SQL straight into the layout of the tables, with a manifest. `gleaner query` as
  * a whole process on a directory, warm: one job by its id (to reach: 1 s), one user's month grouped by queue (2 s).
  *
- * The tables are made once and kept in /tmp/tables-bench (some 3 GB); GLEANER_BENCH_DAYS makes fewer days.
+ * The tables are made once and kept among the input that is made once (some 3 GB); GLEANER_BENCH_DAYS makes fewer days.
  */
 
 import { existsSync } from 'node:fs'
 import { mkdir, rename, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { openDirectoryStore } from '../../src/adapters/directory.ts'
@@ -26,7 +27,7 @@ const runs = Number(process.env['GLEANER_BENCH_RUNS'] ?? 5)
 const jobsPerDay = 333_334
 const firstDayMs = Date.parse('2025-06-01T00:00:00Z')
 const dayMs = 86_400_000
-const kept = join('/tmp/tables-bench', `archive-${days}`)
+const kept = join(tmpdir(), 'gleaner-bench', `tables-${days}`)
 
 export async function lookup(): Promise<Outcome> {
   await makeTables()
@@ -134,6 +135,7 @@ async function makeDay(duck: Duck, day: number): Promise<TableFile> {
       start_time: extent(3_600_000),
       end_time: extent(0),
       logged_time: extent(0),
+      job_id: [day * jobsPerDay, (day + 1) * jobsPerDay - 1],
     },
   }
 }

@@ -195,7 +195,27 @@ test('many small files of a date become one', async (t) => {
     { n: smallFilesMax + 1, all: smallFilesMax + 1 },
   ])
   const [file] = (await latestManifest(tables.store, 'r')).current?.files ?? []
+  const merged = (await latestManifest(tables.store, 'r')).current?.files.find(({ table }) => table === 'jobs')
+  t.deepEqual(merged?.times['job_id'], [0, smallFilesMax])
   t.is(file?.bytes, statSync(join(tables.path, file?.key ?? '')).size)
+})
+
+test('the manifest says which ids a file holds, where all are plain numbers', async (t) => {
+  const tables = openTables(t)
+  const lines = ['3', '20', '7'].map((job_id) => jobLine('2026-03-01T10:00:00Z', { job_id }))
+  const more = ['4', '007'].map((job_id) => jobLine('2026-03-02T10:00:00Z', { job_id }))
+  await archiveSource(tables.store, [...lines, ...more])
+  await tables.build()
+  const files = (await latestManifest(tables.store, 'r')).current?.files.filter(({ table }) => table === 'jobs') ?? []
+  t.deepEqual(
+    files.map(({ date, times }) => [date, times['job_id']]),
+    [
+      ['2026-03-01', [3, 20]],
+      ['2026-03-02', undefined],
+    ],
+  )
+  for (const id of ['20', '007', '4'])
+    t.is((await tables.ask(`SELECT * FROM jobs WHERE job_id = '${id}'`)).length, 1, id)
 })
 
 test('sweeping removes what no manifest of the last hour names, and keeps what a query may still read', async (t) => {

@@ -98,3 +98,19 @@ test('a root is wanted unless every scan names others', async (t) => {
 test('a query is planned where no file can be reached', async (t) => {
   await t.throwsAsync(plan(t, `SELECT * FROM read_text('/etc/passwd')`), { message: /disabled by configuration/ })
 })
+
+test('a job asked for by its id is looked for where the numbers of ids allow it', async (t) => {
+  const [low, high] = [file('jobs', '2026-03-01'), file('jobs', '2026-03-02')]
+  const [texts, none] = [file('jobs', '2026-02-28'), file('jobs', null)]
+  const ids = (of: TableFile, job_id: [number, number] | null): TableFile => ({ ...of, times: { ...of.times, job_id } })
+  const all = [ids(low, [9, 100]), ids(high, [101, 2000]), texts, ids(none, null)]
+  const found = async (where: string, values?: Record<string, string>): Promise<unknown[]> => {
+    const scans = await plan(t, `SELECT * FROM jobs WHERE ${where}`, values)
+    return all.filter((one) => isFileWanted(scans, 'a', one)).map(({ date }) => date)
+  }
+  t.deepEqual(await found(`job_id = '10'`), ['2026-03-01', '2026-02-28'], 'by number, not by text')
+  t.deepEqual(await found('job_id = $id', { id: '2000' }), ['2026-03-02', '2026-02-28'])
+  t.deepEqual(await found(`job_id = '3000'`), ['2026-02-28'], 'where some ids are no numbers, it may be')
+  t.is((await found(`job_id = '010'`)).length, 4, 'a text that is no plain number says nothing')
+  t.is((await found(`job_id = '10' OR queue = 'x'`)).length, 4)
+})
