@@ -26,7 +26,9 @@ export function observedStore(
     }
   }
 
+  const { bucketLock } = store
   return {
+    ...(bucketLock && { bucketLock: () => timed('lock', bucketLock) }),
     url: store.url,
     clockStepMs: store.clockStepMs,
     create: (key, body) =>
