@@ -37,7 +37,7 @@ export async function redisAccess(connection: Connection, key: string): Promise<
   const user = await ask((client) => orNull(client.call('acl', ['WHOAMI'])))
   const time = (await ask((client) => orNull(client.call('time', [])))) as [string, string] | null
   return {
-    user: user === null ? null : String(user),
+    user: typeof user === 'string' ? user : null,
     refused,
     latencyMs: times.sort((a, b) => a - b)[Math.floor(pings / 2)] ?? 0,
     clockMs: time === null ? null : Number(time[0]) * 1000 + Number(time[1]) / 1000,

@@ -5,6 +5,8 @@ import type { Clock } from '../ports/clock.ts'
 import type { Store } from '../ports/store.ts'
 import type { Telemetry } from '../ports/telemetry.ts'
 
+const none = { enabled: false, byDefault: null }
+
 export function observedStore(
   store: Store,
   { telemetry, clock }: { telemetry: Pick<Telemetry, 'storeRequest'>; clock: Clock },
@@ -26,9 +28,8 @@ export function observedStore(
     }
   }
 
-  const { bucketLock } = store
   return {
-    ...(bucketLock && { bucketLock: () => timed('lock', bucketLock) }),
+    ...(store.bucketLock && { bucketLock: () => timed('lock', async () => store.bucketLock?.() ?? none) }),
     url: store.url,
     clockStepMs: store.clockStepMs,
     create: (key, body) =>
