@@ -53,6 +53,7 @@ export function composeApp(composition: Composition): App & { readonly status: E
     derived: ports.derived,
     feed: ports.feed,
     checkRedis: async () => (await ports.redis())?.check() ?? null,
+    redisAccess: async (root) => (await ports.redis())?.access(root) ?? null,
     ...contexts,
     telemetry: ports.telemetry,
     async openWatch(root) {

@@ -33,6 +33,8 @@ interface RootState {
   segments: FeedEntry[]
   lastId: { ms: number; count: number }
   lease: { holder: string; untilMs: number } | null
+  /** Node → until when its full pass counts. */
+  passed: Map<string, number>
 }
 
 const waitMs = 1000
@@ -161,6 +163,14 @@ function leaseSteps(at: At, clock: Clock) {
       const state = at(root)
       if (state.lease?.holder === holder) state.lease = null
     },
+    async reconcilers(root, noted) {
+      const { passed } = at(root)
+      const nowMs = clock.monotonicMs()
+      if (noted) passed.set(noted.node, nowMs + noted.countsMs)
+      return [...passed.values()].filter((untilMs) => untilMs > nowMs).length
+    },
+    // There are no groups here.
+    lags: async () => [],
   } satisfies Partial<Feed>
 }
 
@@ -235,6 +245,7 @@ function emptyState(): RootState {
     segments: [],
     lastId: { ms: 0, count: 0 },
     lease: null,
+    passed: new Map(),
   }
 }
 
@@ -246,6 +257,7 @@ function copy(roots: MemoryFeedSnapshot): Map<string, RootState> {
     proven: new Map(state.proven),
     records: [...state.records],
     segments: [...state.segments],
+    passed: new Map(state.passed),
   })
   return new Map([...roots].map(([root, state]) => [root, one(state)]))
 }

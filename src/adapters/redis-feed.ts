@@ -12,11 +12,15 @@ const chunk = 1000
 const blockMs = 1000
 /** Redis refuses a command with more than 1,048,576 arguments. */
 const argumentsMax = 1_000_000
+const groupsMax = 50
 
 export function redisFeed(connection: Connection, blocking: Connection): Feed {
   const feed: Omit<
     Feed,
-    keyof ReturnType<typeof epochs> | keyof ReturnType<typeof marks> | keyof ReturnType<typeof leases>
+    | keyof ReturnType<typeof epochs>
+    | keyof ReturnType<typeof marks>
+    | keyof ReturnType<typeof leases>
+    | keyof ReturnType<typeof sights>
   > = {
     async publish(root, batch) {
       const { args, bytes } = publishArguments(batch)
@@ -65,7 +69,7 @@ export function redisFeed(connection: Connection, blocking: Connection): Feed {
       await Promise.all([connection.close(), blocking.close()])
     },
   }
-  return { ...feed, ...epochs(connection), ...marks(connection), ...leases(connection) }
+  return { ...feed, ...epochs(connection), ...marks(connection), ...leases(connection), ...sights(connection) }
 }
 
 function epochs(connection: Connection) {
@@ -157,6 +161,25 @@ function leases(connection: Connection) {
     },
     async release(root, holder) {
       await script(root, scripts.release, { operation: 'release', keys: ['lease'], args: [holder] })
+    },
+  } satisfies Partial<Feed>
+}
+
+/** What is looked at from outside: for metrics. */
+function sights(connection: Connection) {
+  const script = scriptRunner(connection)
+  return {
+    async reconcilers(root, passed) {
+      const args = passed ? [passed.node, String(Math.max(1, Math.ceil(passed.countsMs)))] : ['', '0']
+      return Number(await script(root, scripts.reconcilers, { operation: 'count', keys: ['reconcilers'], args }))
+    },
+    async lags(root) {
+      const call = { operation: 'read', keys: ['records' as const, 'seq' as const], args: [String(groupsMax)] }
+      const flat = (await script(root, scripts.lags, call)) as (string | number)[]
+      return Array.from({ length: flat.length / 2 }, (_, at) => ({
+        group: String(flat[2 * at]),
+        records: Number(flat[2 * at + 1]),
+      }))
     },
   } satisfies Partial<Feed>
 }

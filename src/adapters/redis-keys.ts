@@ -10,8 +10,18 @@
  *   proven     hash     source → mark, how far it is proven
  *   lease      string   holder of the root's pass, expires
  *   epoch      hash     id, archive, floor, state
+ *   reconcilers string  who has made a full pass lately, expires
  */
-export type RedisKeyName = 'signals' | 'records' | 'segments' | 'positions' | 'seq' | 'proven' | 'lease' | 'epoch'
+export type RedisKeyName =
+  | 'signals'
+  | 'records'
+  | 'segments'
+  | 'positions'
+  | 'seq'
+  | 'proven'
+  | 'lease'
+  | 'epoch'
+  | 'reconcilers'
 
 export function keyOf(root: string, name: RedisKeyName): string {
   return `{gleaner:${root}}:${name}`

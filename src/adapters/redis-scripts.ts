@@ -12,6 +12,8 @@ export const scripts = {
   raiseFloor: script('raise-floor'),
   lease: script('lease'),
   release: script('release'),
+  reconcilers: script('reconcilers'),
+  lags: script('lags'),
 }
 
 export interface Script {

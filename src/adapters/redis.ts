@@ -1,6 +1,8 @@
+import { randomUUID } from 'node:crypto'
 import { isGleanerError } from '../errors.ts'
 import type { Feed } from '../ports/feed.ts'
 import type { Signals } from '../ports/signals.ts'
+import { type RedisAccess, redisAccess } from './redis-access.ts'
 import { type Connection, openBlocking, openConnection } from './redis-connection.ts'
 import { redisFeed } from './redis-feed.ts'
 import { addressOf, type RedisSettings } from './redis-settings.ts'
@@ -11,6 +13,8 @@ export interface RedisAdapters {
   feed: Feed
   /** Whether this server will do. Rejects with `redis-unreachable` or `redis-denied` when it cannot be asked. */
   check: () => Promise<RedisCheck>
+  /** What this user may do; `root` names keys that it may use. Rejects like `check`. */
+  access: (root: string) => Promise<RedisAccess>
   close(): Promise<void>
 }
 
@@ -38,6 +42,7 @@ export function openRedis(settings: RedisSettings): RedisAdapters {
     signals,
     feed,
     check: () => checkRedis(feedConnection, subject),
+    access: (root) => redisAccess(feedConnection, `{gleaner:${root}}:doctor-${randomUUID()}`),
     async close() {
       await Promise.all([signals.close(), feed.close()])
     },

@@ -12,6 +12,7 @@ import {
 } from '@aws-sdk/client-s3'
 import type { ByteRange, CreateOutcome, Listed, Listing, Store, StoredObject } from '../ports/store.ts'
 import { headerClock, type HeaderClock } from './s3-clock.ts'
+import { bucketLock } from './s3-lock.ts'
 import { meaningOf, statusOf, storeError } from './s3-errors.ts'
 import { checkedKey, isKey, rangeWithin, replaceableKey } from './store-rules.ts'
 
@@ -84,6 +85,7 @@ export function openS3Store(options: S3StoreOptions): Store {
     put: (key, body) => once('put', key, () => send(store, replaceableKey('put', key), { Body: body })),
     remove: (key) => once('remove', key, () => remove(store, checkedKey('remove', key))),
     nowMs: () => nowMs(store),
+    bucketLock: () => bucketLock(client, options.bucket),
     async close() {
       client.destroy()
     },

@@ -10,6 +10,7 @@ import { Counter, Gauge, Histogram, Registry } from './prometheus.ts'
  *
  * Bounds, since labels and troubles come from files and networks:
  *  - at most 50 record types for a root; further ones, and names that are no plain word, count as `other`;
+ *  - a consumer group whose name is no plain word counts as `other`, with the greatest lag of those; a group that is gone is shown no more;
  *  - the same trouble (code and subject) is logged at most once a minute, then with how often it was held back; the last 1,000 different
  *    ones are remembered.
  */
@@ -28,7 +29,7 @@ export interface TelemetryOptions {
 }
 
 const typesMax = 50
-const plainType = /^[A-Za-z0-9_.:-]{1,64}$/
+const plainWord = /^[A-Za-z0-9_.:-]{1,64}$/
 const quietMs = 60_000
 const troublesMax = 1000
 
@@ -67,6 +68,8 @@ export function openTelemetry({ log, node, version, monotonicMs }: TelemetryOpti
       log.info({ n, sha256 }, 'digest')
     },
     openAnomalies: setsOpen(metrics.anomaliesOpen),
+    feedLags: setsLags(metrics.feedLag),
+    reconcilers: (root, count) => metrics.reconcilers.set({ root }, count),
     notice: (message, more) => log.info(facts(more), message),
     trouble(error, more) {
       const trouble = told(error)
@@ -148,6 +151,10 @@ function define(registry: prometheus.Registry) {
     ),
     storeRequests: new Counter(base('store_requests_total', 'Requests to the object store.', ['op', 'outcome'])),
     storeSeconds: new Histogram({ ...base('store_request_duration_seconds', 'How long they take.', ['op']), buckets }),
+    feedLag: new Gauge(
+      base('feed_lag_records', 'Records that a consumer group has not been given yet.', ['root', 'group']),
+    ),
+    reconcilers: new Gauge(base('reconcilers', 'Nodes that made a full pass within three times fullEvery.', root)),
     metadataCalls: new Counter(base('metadata_calls_total', 'Calls that list or look at files.', root)),
   }
 }
@@ -161,13 +168,27 @@ function setsOpen(gauge: prometheus.Gauge<'kind'>): (counts: Record<string, numb
   }
 }
 
+function setsLags(gauge: prometheus.Gauge<'root' | 'group'>): Telemetry['feedLags'] {
+  const shown = new Map<string, Set<string>>()
+  return (root, groups) => {
+    const lags = new Map<string, number>()
+    for (const { group, records } of groups ?? []) {
+      const name = plainWord.test(group) ? group : 'other'
+      lags.set(name, Math.max(records, lags.get(name) ?? 0))
+    }
+    for (const gone of shown.get(root)?.difference(new Set(lags.keys())) ?? []) gauge.remove({ root, group: gone })
+    for (const [group, records] of lags) gauge.set({ root, group }, records)
+    shown.set(root, new Set(lags.keys()))
+  }
+}
+
 function boundedTypes(): (root: string, type: string) => string {
   const seen = new Map<string, Set<string>>()
   return (root, type) => {
     const types = seen.get(root) ?? new Set()
     seen.set(root, types)
     if (types.has(type)) return type
-    if (types.size >= typesMax || !plainType.test(type)) return 'other'
+    if (types.size >= typesMax || !plainWord.test(type)) return 'other'
     types.add(type)
     return type
   }

@@ -15,6 +15,7 @@ import type { Notify } from '../ports/notify.ts'
 import type { Store } from '../ports/store.ts'
 import type { Telemetry } from '../ports/telemetry.ts'
 import type { Watch } from '../ports/watch.ts'
+import type { AccessFacts } from '../roles/diagnose-node.ts'
 import type { RootContext } from '../roles/context.ts'
 
 /** 0 done, 1 failed, 2 usage or configuration, 3 damage or new anomalies found. */
@@ -44,6 +45,8 @@ export interface App {
   feed(): Promise<Feed | null>
   /** Whether Redis will do; null where none is configured. Throws `redis-unreachable`, `redis-denied`. */
   checkRedis(): Promise<{ ok: boolean; version: string; policy: string; problems: string[] } | null>
+  /** What this user may do at Redis with a root's keys, how long a call takes, and what time it is there; null where none is configured. */
+  redisAccess(root: string): Promise<AccessFacts | null>
   /**
    * All ports of one root, with the rules that its archive has frozen (those of the configuration where the archive has none yet;
    * nothing is written). Throws `rules-frozen` where the two differ, `archive-newer`, `store-*`. Every call opens files anew:

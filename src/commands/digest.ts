@@ -48,10 +48,18 @@ async function create(app: App): Promise<void> {
   await beginArchive({ store, clock, random: () => randomBytes(16).toString('hex') })
   const news = openDigestNews(clock)
   const { everyMs } = config.sign
-  const parts = { store, clock, node: config.node, key, everyMs, news, feed: null, roots: () => [] }
-  const progress = openProgress(() => 'listing the archive')
+  const parts = { clock, node: config.node, key, everyMs, news, feed: null, roots: () => [] }
+  let listed = 0
+  const list: typeof store.list = async (prefix, options) => {
+    const listing = await store.list(prefix, options)
+    listed += listing.objects.length
+    return listing
+  }
+  const progress = openProgress(() => ({ verb: 'listed', done: listed, unit: 'object' }))
   try {
-    const { made } = await openDigester({ ...parts, telemetry: await app.telemetry() }).turn({ force: true })
+    const { made } = await openDigester({ ...parts, store: { ...store, list }, telemetry: await app.telemetry() }).turn(
+      { force: true },
+    )
     const line = (one: (typeof made)[number]): string =>
       `digest ${one.n}: ${counted(one.segments, 'segment')} up to ${one.to}, sha256 ${one.sha256}`
     const signer = key.publicKey.fingerprint

@@ -32,10 +32,11 @@ const readsPerFile = 3
 
 export async function estimate(app: App, roots: readonly RootConfig[]): Promise<void> {
   const sum: Estimate = { files: 0, bytes: 0, objects: 0, requests: 0, unreadable: 0 }
-  const progress = openProgress(() => `${counted(sum.files, 'file')} looked at`)
+  let left = 0
+  const progress = openProgress(() => ({ verb: 'looked at', done: sum.files, total: sum.files + left, unit: 'file' }))
   for (const root of roots) {
     const context = await app.context(root)
-    await addRoot(context, sum)
+    await addRoot(context, sum, (files) => (left = files))
     await app.closeContext(context)
   }
   progress.end()
@@ -48,7 +49,7 @@ export async function estimate(app: App, roots: readonly RootConfig[]): Promise<
   }
 }
 
-async function addRoot(context: RootContext, sum: Estimate): Promise<void> {
+async function addRoot(context: RootContext, sum: Estimate, tellLeft: (files: number) => void): Promise<void> {
   const { remote } = await context.files.mount()
   const ledger = openLedger(context.store, context.root.name)
   const { files } = await walkRoot(context)
@@ -57,6 +58,7 @@ async function addRoot(context: RootContext, sum: Estimate): Promise<void> {
     const left = await Promise.all(
       some.map((path) => unarchivedBytes(context, ledger, { path, fresh: context.root.remote ?? remote })),
     )
+    tellLeft(Math.max(0, files.length - at - filesAtOnce))
     for (const bytes of left) {
       const objects = Math.ceil((bytes ?? 0) / segmentBytesMax)
       sum.files++

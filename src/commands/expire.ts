@@ -70,7 +70,8 @@ async function run(app: App, { root: name, before, dryRun = false }: Options): P
     kept: [],
   }
   const verb = dryRun ? 'found' : 'expired'
-  const progress = openProgress(() => `${verb} ${bytesText(report.bytes)} in ${counted(report.segments, 'segment')}`)
+  const more = (): string => counted(report.segments, 'segment')
+  const progress = openProgress(() => ({ verb, done: report.bytes, unit: 'bytes', more: more() }))
   try {
     for await (const one of expire(context, { beforeMs: before, dryRun, settledMs })) add(report, one)
   } catch (error) {

@@ -53,14 +53,16 @@ async function query(app: App, sql: string, options: Options): Promise<void> {
   const contexts: Awaited<ReturnType<App['context']>>[] = []
   for (const root of await app.roots(options.root)) contexts.push(await app.context(root))
   let parsed = 0
-  const progress = openProgress(() => `parsed ${bytesText(parsed)} that no table holds yet`)
+  let total = 0
+  const more = 'what no table holds yet'
+  const progress = openProgress(() => ({ verb: 'parsed', done: parsed, total, unit: 'bytes', more }))
   try {
     const session = await openSession({
       roots: contexts,
       derived: await app.derived(),
       asOfMs: options.asOf ?? null,
       query: { sql, values: {} },
-      progress: (bytes) => void (parsed = bytes),
+      progress: (bytes, expected) => void ([parsed, total] = [bytes, expected]),
     })
     try {
       await answer(app, session, { sql, options })

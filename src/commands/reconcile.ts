@@ -67,9 +67,16 @@ async function reconcile(app: App, roots: readonly RootConfig[], bytesPerSecond:
   const inFlight = bytesPerSecond === null ? all : pacedThrottle(all, { clock: app.clock, perSecond: bytesPerSecond })
   const made: Made = { files: 0, bytes: 0, segments: 0, records: 0, anomalies: [] }
   const telemetry = counting(await app.telemetry(), made)
-  const progress = openProgress(() => `archived ${bytesText(made.bytes)} in ${counted(made.segments, 'segment')}`)
+  const waiting: (() => number)[] = []
+  const progress = openProgress(() => ({
+    verb: 'archived',
+    done: made.bytes,
+    total: waiting.reduce((sum, unarchivedBytes) => sum + unarchivedBytes(), made.bytes),
+    unit: 'bytes',
+    more: counted(made.segments, 'segment'),
+  }))
   // Side by side: a root that hangs holds up no other.
-  const outcomes = await Promise.all(roots.map((root) => oneRoot(app, root, { inFlight, telemetry })))
+  const outcomes = await Promise.all(roots.map((root) => oneRoot(app, root, { inFlight, telemetry, waiting })))
   progress.end()
   made.files = outcomes.reduce((sum, { files }) => sum + files, 0)
   report(app, made)
@@ -88,12 +95,12 @@ interface Outcome {
 async function oneRoot(
   app: App,
   root: RootConfig,
-  { inFlight, telemetry }: { inFlight: Throttle; telemetry: Telemetry },
+  { inFlight, telemetry, waiting }: { inFlight: Throttle; telemetry: Telemetry; waiting: (() => number)[] },
 ): Promise<Outcome> {
   try {
     await freezeRules({ store: await app.store(), clock: app.clock }, wantedRules(root))
     const context = { ...(await app.context(root)), telemetry }
-    const { files, left } = await catchUpRoot(context, inFlight)
+    const { files, left } = await catchUpRoot(context, inFlight, (unarchivedBytes) => waiting.push(unarchivedBytes))
     return { files, failures: left.map((one) => failureOf(root, one)) }
   } catch (error) {
     if (isGleanerError(error, 'rules-frozen', 'archive-newer', 'config-invalid')) throw error

@@ -9,6 +9,8 @@ import { openLedger } from '../roles/ledger.ts'
 import type { App } from './app.ts'
 import { openLines } from './lines.ts'
 import { offsetOf, timeOf } from './options.ts'
+import { openProgress } from './output.ts'
+import type { Done } from './output.ts'
 
 interface Options {
   source?: string
@@ -45,12 +47,25 @@ export function replayCommand(program: Command, app: App): void {
         sinceMs: since ?? null,
         untilMs: until ?? null,
       }
-      const lines = openLines(app)
-      for await (const entry of replay(context, ledger, wanted)) {
-        if (!(await lines.put(entryLine(entry)))) return
-      }
-      await lines.flush()
+      await write(app, (progress) => replay(context, ledger, { ...wanted, progress }))
     })
+}
+
+type Tell = (bytes: number, expected: number) => void
+
+/** Where the entries go to a terminal themselves, they show that something is going on. */
+async function write(app: App, entries: (tell: Tell) => ReturnType<typeof replay>): Promise<void> {
+  let [done, total] = [0, 0]
+  const look = (): Done => ({ verb: 'replayed', done, total, unit: 'bytes' })
+  const progress = process.stdout.isTTY ? null : openProgress(look)
+  const lines = openLines(app)
+  try {
+    for await (const entry of entries((bytes, expected) => void ([done, total] = [bytes, expected])))
+      if (!(await lines.put(entryLine(entry)))) return
+    await lines.flush()
+  } finally {
+    progress?.end()
+  }
 }
 
 function refuse({ source, from, to }: Options): void {

@@ -30,12 +30,18 @@ async function build(app: App, { root, date }: { root?: string; date?: string })
   const reports: BuildReport[] = []
   for (const one of await app.roots(root)) {
     let done: Pick<BuildReport, 'bytes' | 'records'> = { bytes: 0, records: 0 }
-    const progress = openProgress(
-      () => `${one.name}: ${counted(done.records, 'record')} in tables, ${bytesText(done.bytes)} read`,
-    )
+    let total = 0
+    const progress = openProgress(() => ({
+      verb: `${one.name}: read`,
+      done: done.bytes,
+      total,
+      unit: 'bytes',
+      more: `${counted(done.records, 'record')} in tables`,
+    }))
+    const told = (now: typeof done, expected: number): void => void ([done, total] = [now, expected])
     const context = await app.context(one)
     try {
-      reports.push(await buildTables(context, { date: date ?? null, progress: (now) => void (done = now) }))
+      reports.push(await buildTables(context, { date: date ?? null, progress: told }))
     } finally {
       progress.end()
       await app.closeContext(context)

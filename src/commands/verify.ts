@@ -10,6 +10,7 @@ import { readPublicKeys } from '../core/ssh-key.ts'
 import { GleanerError, isGleanerError } from '../errors.ts'
 import type { Feed } from '../ports/feed.ts'
 import type { Store } from '../ports/store.ts'
+import { countSegments } from '../query/expected.ts'
 import type { Difference, FilesReport } from '../query/verify-files.ts'
 import { verifyFiles } from '../query/verify-files.ts'
 import type { VerifyReport } from '../query/verify.ts'
@@ -92,7 +93,15 @@ async function chains(
   { root, keys }: { root: string | null; keys: PublicKey[] },
 ): Promise<VerifyReport> {
   let done = { segments: 0, bytes: 0 }
-  const progress = openProgress(() => `verified ${bytesText(done.bytes)} in ${counted(done.segments, 'segment')}`)
+  let total: number | undefined
+  void expectedSegments(store, root).then((count) => (total = count))
+  const progress = openProgress(() => ({
+    verb: 'verified',
+    done: done.segments,
+    total,
+    unit: 'segment',
+    more: bytesText(done.bytes),
+  }))
   try {
     const options = {
       root,
@@ -106,11 +115,26 @@ async function chains(
   }
 }
 
+/** Counted beside the work. What it may fail with, the work itself says. */
+async function expectedSegments(store: Store, root: string | null): Promise<number | undefined> {
+  try {
+    const roots = root === null ? await rootsOf(store) : [root]
+    const counts = await Promise.all(roots.map((one) => countSegments(store, one)))
+    return counts.reduce((sum, count) => sum + count, 0)
+  } catch {
+    return undefined
+  }
+}
+
 async function compare(app: App, root: Parameters<App['context']>[0]): Promise<FilesReport> {
-  let done = { files: 0, bytes: 0 }
-  const progress = openProgress(
-    () => `compared ${bytesText(done.bytes)} of ${counted(done.files, 'file')} in ${root.name}`,
-  )
+  let done = { looked: 0, of: 0, bytes: 0 }
+  const progress = openProgress(() => ({
+    verb: `${root.name}: compared`,
+    done: done.looked,
+    total: done.of,
+    unit: 'file',
+    more: bytesText(done.bytes),
+  }))
   const context = await app.context(root)
   try {
     return await verifyFiles(context, (now) => void (done = now))

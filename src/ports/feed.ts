@@ -38,7 +38,17 @@ export interface Feed {
   /** A lease of `ttlMs` on the root's pass: true if `holder` has it now (taken or renewed). */
   lease(root: string, holder: string, ttlMs: number): Promise<boolean>
   release(root: string, holder: string): Promise<void>
+  /** How many nodes have made a full pass lately. With `passed`, notes that one has, whose pass counts for `countsMs` from now. */
+  reconcilers(root: string, passed?: { node: string; countsMs: number }): Promise<number>
+  /** How many entries each consumer group of the records stream has not been given yet; of 50 groups at most. */
+  lags(root: string): Promise<GroupLag[]>
   close(): Promise<void>
+}
+
+export interface GroupLag {
+  /** As whoever made the group named it: any text. */
+  group: string
+  records: number
 }
 
 export interface Epoch {

@@ -31,7 +31,15 @@ export interface Store {
   nowMs(): Promise<number>
   /** The coarsest step of `storedAtMs`: 1000 on S3, 1 in a directory. */
   readonly clockStepMs: number
+  /** What the place itself says of locking what it holds; left out where it cannot lock. Throws `store-*`. */
+  bucketLock?(): Promise<BucketLock>
   close(): Promise<void>
+}
+
+export interface BucketLock {
+  enabled: boolean
+  /** Mode and time of the bucket's default retention; null: none. */
+  byDefault: string | null
 }
 
 export type Body = Buffer | readonly Uint8Array[]

@@ -16,6 +16,10 @@ export interface Telemetry {
     root: string,
     facts: { unarchivedBytes: number; oldestUnarchivedAgeMs: number; oldestUnprovenAgeMs: number },
   ): void
+  /** How far the consumer groups of the records stream are behind; null: it cannot be told. */
+  feedLags(root: string, groups: { group: string; records: number }[] | null): void
+  /** How many nodes have made a full pass lately. */
+  reconcilers(root: string, count: number): void
   anomaly(root: string, anomaly: { kind: string; subject: string; detail: string }): void
   /** A digest that is the newest now, whoever made it. Its hash in a log elsewhere shows later that it was there. */
   digest(digest: { n: number; toMs: number; sha256: string }): void

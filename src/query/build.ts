@@ -27,6 +27,7 @@ import { sweepTables } from './sweep.ts'
 import type { Draft } from './table-draft.ts'
 import { openDraft, Overtaken } from './table-draft.ts'
 import type { TableFiles } from './table-files.ts'
+import { bytesIn } from './expected.ts'
 import { openTableFiles } from './table-files.ts'
 import type { TableName } from './table-schema.ts'
 import { tableNames, tablePrefix } from './table-schema.ts'
@@ -38,7 +39,8 @@ export type BuildContext = Pick<RootContext, 'root' | 'store' | 'derived' | 'clo
 export interface BuildOptions {
   /** Make this date again, whatever is there; null: build what is new. YYYY-MM-DD. */
   date: string | null
-  progress?: (done: BuildReport) => void
+  /** `expected`: raw bytes to be read in all, as far as that is known by now. */
+  progress?: (done: BuildReport, expected: number) => void
   /** How much may be lost by dying: a manifest is committed so often. */
   commitEveryMs?: number
 }
@@ -62,6 +64,7 @@ interface Work {
   context: BuildContext
   options: BuildOptions
   report: BuildReport
+  expectedBytes: number
   duck: Duck
   files: TableFiles
   writer: TableWriter
@@ -88,7 +91,7 @@ export async function buildTables(context: BuildContext, options: BuildOptions):
       const writer = openTableWriter(duck, files, { root: root.name, parser, random: context.random })
       const read = openRowReader(root, openLedger(context.store, root.name))
       const markDuplicates = openDuplicates(duck.connection)
-      await build({ context, options, report, duck, files, writer, read, markDuplicates, draft })
+      await build({ context, options, report, expectedBytes: 0, duck, files, writer, read, markDuplicates, draft })
       return report
     } catch (error) {
       if (!(error instanceof Overtaken)) throw error
@@ -146,7 +149,9 @@ async function buildPending(work: Work): Promise<Set<string | null>> {
     await draft.commit()
     committedMs = clock.monotonicMs()
   }
-  for (const { source, floor, end } of await pendingOf(context, ledger, { covered: draft.covered, asOfMs: null })) {
+  const pending = await pendingOf(context, ledger, { covered: draft.covered, asOfMs: null })
+  work.expectedBytes += bytesIn(pending, draft.covered)
+  for (const { source, floor, end } of pending) {
     if (report.failed.some((one) => one.source === source)) continue
     const start = Math.max(floor, draft.covered.get(source) ?? 0)
     try {
@@ -156,7 +161,7 @@ async function buildPending(work: Work): Promise<Set<string | null>> {
         report.bytes += bytes
         batch.ranges.set(source, [source, family, batch.ranges.get(source)?.[2] ?? from, to])
         draft.covered.set(source, to)
-        options.progress?.(report)
+        options.progress?.(report, work.expectedBytes)
         if (batch.bytes >= batchBytesMax) await flush()
       }
     } catch (error) {
@@ -208,7 +213,9 @@ async function rebuildDate(work: Work, date: string | null): Promise<void> {
     made.push(...(await writeRows(work, rows, { batches: ids, set })))
     ;[rows, bytes] = [[], 0]
   }
-  for (const [source, , from, end] of ids.flatMap((id) => batches.find((batch) => batch.id === id)?.ranges ?? [])) {
+  const ranges = ids.flatMap((id) => batches.find((batch) => batch.id === id)?.ranges ?? [])
+  work.expectedBytes += ranges.reduce((sum, [, , from, end]) => sum + end - from, 0)
+  for (const [source, , from, end] of ranges) {
     const [first] = await ledger.segmentsFrom(source, 0)
     const start = Math.max(from, first === undefined ? end : (parseSegmentKey(first.key)?.start ?? 0))
     for await (const read of work.read({ source, start, end })) {
@@ -218,7 +225,7 @@ async function rebuildDate(work: Work, date: string | null): Promise<void> {
         bytes += row.length
       }
       report.bytes += read.bytes
-      options.progress?.(report)
+      options.progress?.(report, work.expectedBytes)
       if (bytes >= batchBytesMax) await flush()
     }
   }

@@ -50,13 +50,18 @@ interface Question {
  * Every collected file of the root, and every directory and file that could not be read (nothing may be concluded about those). Throws
  * `root-unavailable`, `root-stalled`, `store-*`.
  */
-export async function* holders(context: RootContext, ledger: Ledger, marks: Iterable<Mark>): AsyncGenerator<Finding> {
+export async function* holders(
+  context: RootContext,
+  ledger: Ledger,
+  { marks, walked }: { marks: Iterable<Mark>; walked?: (files: number) => void },
+): AsyncGenerator<Finding> {
   const { root } = context
   const mount = await context.files.mount()
   const heads = Map.groupBy(marks, (mark) => mark.family)
   const entries = openEntries((path) => familyOf(path, root.family))
   const question: Question = { context, ledger, remote: root.remote ?? mount.remote, entries, heads }
   const { files, unread } = await walkRoot(context)
+  walked?.(files.length)
   for (const path of unread) yield { kind: 'unread', path, reason: 'the directory cannot be read' }
   for await (const found of mapInOrder(files, looksAtOnce, (path) => identify(question, path))) {
     if (found !== null) yield found

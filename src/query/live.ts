@@ -12,6 +12,7 @@ import type { Stored } from './duplicates.ts'
 import { openDuplicates, storedIn } from './duplicates.ts'
 import type { TableSet } from './manifest.ts'
 import { coverageOf } from './manifest.ts'
+import { bytesIn } from './expected.ts'
 import { openRowReader, pendingOf } from './pending.ts'
 import type { RecordRow } from './rows.ts'
 import type { TableFiles } from './table-files.ts'
@@ -41,6 +42,8 @@ export interface LiveFrom {
   /** Only what was stored by then; null: all. */
   asOfMs: number | null
   progress: (bytes: number) => void
+  /** Raw bytes that will be parsed. */
+  expected: (bytes: number) => void
 }
 
 const batchBytesMax = 16 * 1024 * 1024
@@ -62,7 +65,7 @@ export async function openLive(duck: Duck, files: TableFiles): Promise<LiveRows>
     }
   }
   return {
-    async add({ root, store }, { set, asOfMs, progress }) {
+    async add({ root, store }, { set, asOfMs, progress, expected }) {
       const ledger = openLedger(store, root.name)
       const read = openRowReader(root, ledger)
       const covered = coverageOf(set)
@@ -75,7 +78,9 @@ export async function openLive(duck: Duck, files: TableFiles): Promise<LiveRows>
         stored.added(rows)
         ;[rows, bytes] = [[], 0]
       }
-      for (const { source: id, floor, end } of await pendingOf({ root, store }, ledger, { covered, asOfMs })) {
+      const pending = await pendingOf({ root, store }, ledger, { covered, asOfMs })
+      expected(bytesIn(pending, covered))
+      for (const { source: id, floor, end } of pending) {
         if (live.failed.some((one) => one.source === id)) continue
         const start = Math.max(floor, covered.get(id) ?? 0)
         try {

@@ -28,6 +28,8 @@ export interface ReplayOptions {
   /** Records whose time is in [sinceMs, untilMs); with either given, what has no time is left out. Null: any. */
   sinceMs: number | null
   untilMs: number | null
+  /** Raw bytes that were read so far, and that there are: an estimate, until each source was come to. */
+  progress?: (bytes: number, expected: number) => void
 }
 
 /** Throws `not-found` for a source that the archive does not hold, `expired` for offsets of one that it holds no more, `store-*`. */
@@ -36,21 +38,30 @@ export async function* replay(
   ledger: Ledger,
   options: ReplayOptions,
 ): AsyncGenerator<Entry> {
-  const sources = options.source === null ? [...(await reachOf(context, 0)).keys()] : [options.source]
+  const reaches = options.source === null ? await reachOf(context, 0) : null
+  // A last segment's key says where it starts: close enough, until its source is come to.
+  const startOf = (source: string): number => parseSegmentKey(reaches?.get(source)?.last.key ?? '')?.start ?? 0
+  const sources = reaches === null ? [options.source as string] : [...reaches.keys()]
+  let read = 0
+  let expected = sources.reduce((sum, source) => sum + startOf(source), 0)
   for (const source of sources) {
     const head = await ledger.last(source)
-    if (head) yield* replaySource(context, ledger, { head, options })
+    expected += (head?.end ?? 0) - startOf(source)
+    const progress = (end: number): void => options.progress?.(read + end, expected)
+    if (head) yield* replaySource(context, ledger, { head, options, progress })
     else if (options.source !== null) {
       const facts = { operation: 'replay', subject: source, message: `root ${context.root.name} holds no such source` }
       throw new GleanerError('not-found', facts)
     }
+    read += head?.end ?? 0
+    options.progress?.(read, expected)
   }
 }
 
 async function* replaySource(
   { root }: Pick<RootContext, 'root' | 'store'>,
   ledger: Ledger,
-  { head, options }: { head: Mark; options: ReplayOptions },
+  { head, options, progress }: { head: Mark; options: ReplayOptions; progress: (end: number) => void },
 ): AsyncGenerator<Entry> {
   const { source } = head
   const { from, to } = options
@@ -63,6 +74,7 @@ async function* replaySource(
   const parse = await openParseContexts(root, ledger)(source)
   // A record that begins before `to` may end after it: the loop ends by itself at the first one that begins there.
   records: for await (const { records, mark } of archivedRecords(root, ledger, { source, start, end: head.end })) {
+    progress(records[0]?.start ?? 0)
     for (const framed of records) {
       if (framed.start >= to) break records
       if (framed.start < from) continue

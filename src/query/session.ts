@@ -36,8 +36,8 @@ export interface SessionOptions {
   asOfMs: number | null
   /** The one query that will be asked, so that no more than it needs is read; null: any. */
   query: Asked | null
-  /** Raw bytes that were parsed from segments so far. */
-  progress?: (bytes: number) => void
+  /** Raw bytes that were parsed from segments so far, and that will have been, as far as that is known by now. */
+  progress?: (bytes: number, expected: number) => void
 }
 
 export interface Asked {
@@ -103,7 +103,7 @@ async function fill(duck: Duck, plan: Plan, options: SessionOptions): Promise<Fi
   const live = await openLive(duck, opened)
   const coverage: RootCoverage[] = []
   const chosen: ChosenFile[] = []
-  let parsed = 0
+  let [parsed, expectedBytes] = [0, 0]
   for (const context of options.roots.filter(({ root }) => isRootWanted(plan, root.name))) {
     const { name } = context.root
     const manifest = await latestManifest(options.derived, name)
@@ -112,8 +112,9 @@ async function fill(duck: Duck, plan: Plan, options: SessionOptions): Promise<Fi
     const some = files.filter((file) => isFileWanted(plan, name, file))
     const wanted = withRecords(files, options.query?.joined ? joinedOf(some) : some, options.asOfMs)
     chosen.push(...(await located(opened, wanted)))
-    const progress = (bytes: number): void => options.progress?.((parsed += bytes))
-    const added = await live.add(context, { set, asOfMs: options.asOfMs, progress })
+    const progress = (bytes: number): void => options.progress?.((parsed += bytes), expectedBytes)
+    const expected = (bytes: number): void => void (expectedBytes += bytes)
+    const added = await live.add(context, { set, asOfMs: options.asOfMs, progress, expected })
     coverage.push({
       ...added,
       root: name,

@@ -154,7 +154,7 @@ async function filesOf(
 ): Promise<FoundFiles> {
   const found: FoundFiles = { bySource: new Map(), unread: [] }
   try {
-    for await (const one of holders(context, ledger, marks.values())) {
+    for await (const one of holders(context, ledger, { marks: marks.values() })) {
       if (one.kind === 'unread') found.unread.push(one.path)
       else if (one.held.source !== null) add(found.bySource, one.held.source, one.held)
     }

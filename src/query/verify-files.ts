@@ -40,7 +40,7 @@ const pieceBytes = 1024 * 1024
 /** Throws `root-unavailable`, `root-stalled`, `store-*`. */
 export async function verifyFiles(
   context: RootContext,
-  progress?: (done: { files: number; bytes: number }) => void,
+  progress?: (done: { looked: number; of: number; bytes: number }) => void,
 ): Promise<FilesReport> {
   const report: FilesReport = { files: 0, bytes: 0, different: [], unread: [] }
   const ledger = openLedger(context.store, context.root.name)
@@ -49,14 +49,16 @@ export async function verifyFiles(
   const comparison: Comparison = { context, ledger, report, fresh }
   const held = new Set<string>()
   const strangers: Held[] = []
-  for await (const found of holders(context, ledger, marks.values())) {
+  let [looked, of] = [0, 0]
+  for await (const found of holders(context, ledger, { marks: marks.values(), walked: (files) => (of = files) })) {
     if (found.kind === 'unread') report.unread.push({ path: found.path, reason: found.reason })
     else if (found.held.kind === 'new' && found.held.alike.length > 0) strangers.push(found.held)
     else if (found.held.kind === 'same' || found.held.kind === 'behind') {
       held.add(found.held.source as string)
       await guarded(comparison, found.held.path, () => compareFile(comparison, found.held))
     }
-    progress?.(report)
+    looked++
+    progress?.({ looked, of, bytes: report.bytes })
   }
   for (const one of strangers) {
     const own = one.alike

@@ -13,6 +13,7 @@ import { openReconciler } from './reconcile.ts'
 import { lookRequest } from './resolve.ts'
 import { unreadable } from './run.ts'
 import type { Throttle } from './throttle.ts'
+import { openWaiting } from './waiting.ts'
 import type { Worker } from './work.ts'
 import { openWorker } from './work.ts'
 
@@ -31,11 +32,18 @@ export interface CaughtUp {
   left: Left[]
 }
 
-export async function catchUpRoot(given: RootContext, inFlight: Throttle): Promise<CaughtUp> {
+/** `begun` is told how to ask for the bytes that were seen and are not archived yet. */
+export async function catchUpRoot(
+  given: RootContext,
+  inFlight: Throttle,
+  begun?: (unarchivedBytes: () => number) => void,
+): Promise<CaughtUp> {
   const troubles = new Map<string, unknown>()
   const context = { ...given, signals: null, telemetry: { ...given.telemetry, ...noting(given, troubles) } }
   const worker = openWorker(context, { inFlight })
   worker.drain(true)
+  const sample = openWaiting(worker)
+  begun?.(() => sample(context.clock.monotonicMs()).unarchivedBytes)
   const left: Left[] = []
   let files = 0
   try {

@@ -125,9 +125,17 @@ export async function diagnoseRoot(
 
 function mountFinding(subject: string, mount: { source: string; filesystem: string }, remote: boolean): Finding {
   const found = `${mount.filesystem}, mounted from ${mount.source}; ${remote ? 'other machines may write here' : 'only this machine writes here'}`
-  if (!remote) return { check: 'mount', subject, result: 'ok', found, means: 'inotify sees every change', todo: '' }
+  if (!remote)
+    return {
+      check: 'mount',
+      subject,
+      result: 'ok',
+      found,
+      means: 'inotify is not blind here: it sees every change',
+      todo: '',
+    }
   const means =
-    "inotify sees what this node writes, and nothing of what others write: the reconciler's passes find that"
+    "inotify is blind here to other machines: it sees what this node writes, and nothing of what others write; the reconciler's passes find that"
   const todo =
     'run `listen` on the nodes that write, too; set `remote: false` only if no other machine ever writes here'
   return { check: 'mount', subject, result: 'ok', found, means, todo }

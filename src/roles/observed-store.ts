@@ -5,6 +5,8 @@ import type { Clock } from '../ports/clock.ts'
 import type { Store } from '../ports/store.ts'
 import type { Telemetry } from '../ports/telemetry.ts'
 
+const none = { enabled: false, byDefault: null }
+
 export function observedStore(
   store: Store,
   { telemetry, clock }: { telemetry: Pick<Telemetry, 'storeRequest'>; clock: Clock },
@@ -27,6 +29,7 @@ export function observedStore(
   }
 
   return {
+    ...(store.bucketLock && { bucketLock: () => timed('lock', async () => store.bucketLock?.() ?? none) }),
     url: store.url,
     clockStepMs: store.clockStepMs,
     create: (key, body) =>

@@ -20,6 +20,9 @@ import type { Pass, PassReport, Places } from './pass.ts'
 import { walkPass } from './pass.ts'
 import type { Worker } from './work.ts'
 
+/** A full pass counts as recent for so many times `fullEvery`. */
+const passesCounted = 3
+
 export interface PassOptions {
   full: boolean
   /** Pass without the lease: for `gleaner reconcile`. */
@@ -31,7 +34,8 @@ export interface Reconciler {
   pass(options?: Partial<PassOptions>): Promise<PassReport>
   /** Asks for the next pass to be a full one: events were lost. */
   askFull(): void
-  readonly lastPassMs: number | null
+  /** For how long from now this process's last full pass counts as recent, ms; 0: it made none lately. */
+  recentForMs(): number
 }
 
 export function openReconciler(context: RootContext, worker: Worker): Reconciler {
@@ -41,6 +45,7 @@ export function openReconciler(context: RootContext, worker: Worker): Reconciler
   const finishFullPass = openFullPass(context, worker)
   let lastFullMs: number | null = null
   let lastPassMs: number | null = null
+  let recentUntilMs = 0
   let longestMs = 0
   let number = 0
   let places: Places = new Map()
@@ -76,6 +81,7 @@ export function openReconciler(context: RootContext, worker: Worker): Reconciler
       const isDone =
         !full || (await finishFullPass({ report, startedAt, sizes: one.sizes, alone: options.alone ?? false }))
       if (full) lastFullMs = isDone ? startMs : startMs - 0.9 * policy.fullEveryMs
+      if (full) await notePass(context, (recentUntilMs = clock.monotonicMs() + passesCounted * policy.fullEveryMs))
     } catch (error) {
       if (!isGleanerError(error, 'root-unavailable', 'root-stalled')) throw error
       telemetry.rootUp(root.name, false, error.message)
@@ -92,10 +98,13 @@ export function openReconciler(context: RootContext, worker: Worker): Reconciler
     askFull() {
       lastFullMs = null
     },
-    get lastPassMs() {
-      return lastPassMs
-    },
+    recentForMs: () => Math.max(0, recentUntilMs - clock.monotonicMs()),
   }
+}
+
+/** Where Redis cannot be told, this process's own word has to do (roles/run.ts). */
+async function notePass({ root, node, clock, feed }: RootContext, untilMs: number): Promise<void> {
+  await feed?.reconcilers(root.name, { node, countsMs: untilMs - clock.monotonicMs() }).catch(() => undefined)
 }
 
 function tellPass(

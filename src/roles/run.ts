@@ -65,9 +65,10 @@ export function startRoot(parts: RootParts): RunningRoot {
     void listen(context, { worker, openWatch: () => parts.openWatch(), askFull }, stopping.signal)
   }
   const sample = openWaiting(worker)
-  void every(context, { ms: waitingEveryMs, signal: stopping.signal }, async () =>
-    telemetry.waiting(root.name, sample(clock.monotonicMs())),
-  )
+  void every(context, { ms: waitingEveryMs, signal: stopping.signal }, async () => {
+    telemetry.waiting(root.name, sample(clock.monotonicMs()))
+    await tellFeed(context, reconciler.recentForMs())
+  })
   if (roles.work) void every(context, { ms: trimEveryMs, signal: stopping.signal }, () => trim(context, worker))
 
   return {
@@ -144,6 +145,21 @@ async function drain(context: RootContext, worker: Worker): Promise<void> {
     for (const { path } of changed) worker.signal({ path, cause: 'drain' })
   }
   await worker.caughtUp(settledMs)
+}
+
+/** Without Redis, or while it is away, this process knows of its own passes alone. */
+async function tellFeed({ feed, root, node, telemetry }: RootContext, countsMs: number): Promise<void> {
+  const own = countsMs > 0 ? 1 : 0
+  if (!feed) return telemetry.reconcilers(root.name, own)
+  try {
+    telemetry.reconcilers(root.name, await feed.reconcilers(root.name, own ? { node, countsMs } : undefined))
+    telemetry.feedLags(root.name, await feed.lags(root.name))
+  } catch (error) {
+    telemetry.reconcilers(root.name, own)
+    telemetry.feedLags(root.name, null)
+    // Whoever publishes or passes has said it already.
+    if (!isGleanerError(error, 'redis-unreachable')) throw error
+  }
 }
 
 async function trim({ feed, root }: RootContext, worker: Worker): Promise<void> {

@@ -247,6 +247,8 @@ test('the key of another program is named, and nothing is changed', async (t) =>
       ['proven', (root) => feed.setProven(root, [{ source: 'a', mark: 'b' }])],
       ['proven', (root) => feed.proven(root, ['a'])],
       ['lease', (root) => feed.lease(root, 'a', 1000)],
+      ['reconcilers', (root) => feed.reconcilers(root)],
+      ['reconcilers', (root) => feed.reconcilers(root, { node: 'a', countsMs: 1000 })],
       ['seq', (root) => feed.lastSeq(root)],
       ['records', (root) => feed.read(root, '0', 1)],
       ['records', (root) => feed.trim(root, { maxAgeMs: 1, maxBytes: 1 })],
@@ -263,6 +265,35 @@ test('the key of another program is named, and nothing is changed', async (t) =>
       t.is(await admin.exists(...written), 0, name)
       if (name !== 'epoch') t.is((await feed.epoch(root))?.floorMs, 5)
     }
+  })
+})
+
+test('how far each group is behind: by our own numbers, also after a trim, and for 50 groups at most', async (t) => {
+  await using({ url: server.url }, async ({ feed }) => {
+    const root = newRoot()
+    await feed.begin(root, epoch)
+    const records = keyOf(root, 'records')
+    const entries = Array.from({ length: 10 }, (_, n) => ({ raw: `line ${n}` }))
+    await feed.publish(root, batch({ next: '1', entries }))
+    await admin.xgroup('CREATE', records, 'all', '0')
+    await admin.xgroup('CREATE', records, 'none', '$')
+    await admin.xgroup('CREATE', records, 'some', '0')
+    await admin.xreadgroup('GROUP', 'some', 'c', 'COUNT', 3, 'STREAMS', records, '>')
+    const lags = async (): Promise<[string, number][]> =>
+      (await feed.lags(root)).map(({ group, records: behind }) => [group, behind])
+    t.deepEqual(await lags(), [
+      ['all', 10],
+      ['none', 0],
+      ['some', 7],
+    ])
+    await admin.xtrim(records, 'MAXLEN', 5)
+    t.deepEqual(await lags(), [
+      ['all', 5],
+      ['none', 0],
+      ['some', 5],
+    ])
+    for (let n = 0; n < 60; n++) await admin.xgroup('CREATE', records, `more-${n}`, '0')
+    t.is((await lags()).length, 50)
   })
 })
 

@@ -37,6 +37,7 @@ test('every fact reaches its metric', async (t) => {
   telemetry.digest({ n: 3, toMs: 1_772_323_200_000, sha256: 'ab' })
   telemetry.storeRequest('create', 'created', 20)
   telemetry.metadataCalls('a', 11)
+  telemetry.reconcilers('a', 2)
   const text = await telemetry.metrics()
   const value = (name: string): Record<string, string> => samples(text, name)
   t.deepEqual(Object.values(value('gleaner_build_info')), ['1'])
@@ -62,6 +63,7 @@ test('every fact reaches its metric', async (t) => {
   t.deepEqual(value('gleaner_store_requests_total'), { '{op="create",outcome="created"}': '1' })
   t.deepEqual(value('gleaner_store_request_duration_seconds_count'), { '{op="create"}': '1' })
   t.deepEqual(value('gleaner_metadata_calls_total'), { '{root="a"}': '11' })
+  t.deepEqual(value('gleaner_reconcilers'), { '{root="a"}': '2' })
   t.true(telemetry.contentType.startsWith('text/plain'))
 })
 
@@ -80,6 +82,24 @@ test('an anomaly that closed is shown as 0', async (t) => {
     '{kind="hole"}': '0',
     '{kind="vanished"}': '3',
   })
+})
+
+test('lags of groups: a name that is no plain word is `other`, and a group that is gone is shown no more', async (t) => {
+  const { telemetry } = open()
+  const shown = async (): Promise<Record<string, string>> =>
+    samples(await telemetry.metrics(), 'gleaner_feed_lag_records')
+  telemetry.feedLags('a', [
+    { group: 'billing', records: 3 },
+    { group: 'a "user"\n', records: 9 },
+    { group: '', records: 4 },
+  ])
+  telemetry.feedLags('b', [{ group: 'billing', records: 1 }])
+  const ofB = { '{root="b",group="billing"}': '1' }
+  t.deepEqual(await shown(), { '{root="a",group="billing"}': '3', '{root="a",group="other"}': '9', ...ofB })
+  telemetry.feedLags('a', [{ group: 'billing', records: 0 }])
+  t.deepEqual(await shown(), { '{root="a",group="billing"}': '0', ...ofB })
+  telemetry.feedLags('a', null)
+  t.deepEqual(await shown(), ofB)
 })
 
 test('record types are bounded for each root, and no content becomes a label', async (t) => {

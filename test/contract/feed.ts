@@ -162,6 +162,18 @@ export function feedContract(name: string, open: () => Promise<Feed>): void {
     t.deepEqual(await feed.proven(root, ['s1', 'none', 's1499']), ['again', null, 'm1499'])
   })
 
+  each('nodes that passed lately are counted, each once', async (feed, root, t) => {
+    t.is(await feed.reconcilers(root), 0)
+    t.is(await feed.reconcilers(root, { node: 'a', countsMs: 60_000 }), 1)
+    t.is(await feed.reconcilers(root, { node: 'a', countsMs: 60_000 }), 1)
+    t.is(await feed.reconcilers(root, { node: 'b "quoted"\n', countsMs: 1 }), 2)
+    let count = 2
+    for (let attempt = 0; count > 1 && attempt < 10_000; attempt++) count = await feed.reconcilers(root)
+    t.is(count, 1)
+    t.is(await feed.reconcilers(`${root}-other`), 0)
+    t.deepEqual(await feed.lags(root), [])
+  })
+
   each('one holds the lease until it is released or runs out', async (feed, root, t) => {
     t.true(await feed.lease(root, 'a', 60_000))
     t.false(await feed.lease(root, 'b', 60_000))

@@ -102,6 +102,8 @@ export function faultyFeed(feed: Feed, parts: Parts): Feed {
     announced: faulty('announced', feed.announced.bind(feed)),
     lease: faulty('lease', feed.lease.bind(feed)),
     release: faulty('release', feed.release.bind(feed)),
+    reconcilers: faulty('reconcilers', feed.reconcilers.bind(feed)),
+    lags: faulty('lags', feed.lags.bind(feed)),
     close: () => feed.close(),
   }
 }

@@ -147,6 +147,8 @@ function telemetryOf(shared: Shared, id: number): Telemetry {
     anomaly: (_root, { kind, subject, detail }) => say(`anomaly ${kind} ${subject} ${detail}`),
     digest: nothing,
     openAnomalies: nothing,
+    feedLags: nothing,
+    reconcilers: nothing,
     storeRequest: nothing,
     metadataCalls: nothing,
     notice: (message) => say(message),
