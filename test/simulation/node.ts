@@ -148,6 +148,7 @@ function telemetryOf(shared: Shared, id: number): Telemetry {
     digest: nothing,
     openAnomalies: nothing,
     storeRequest: nothing,
+    redisRequest: nothing,
     metadataCalls: nothing,
     notice: (message) => say(message),
     trouble(error, facts) {
