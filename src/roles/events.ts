@@ -2,7 +2,7 @@
  * The status as server-sent events: one snapshot a second, computed once for all who watch, and only while somebody does.
  *
  *   clients   at most 32; further ones are refused
- *   queue     one snapshot for each client. While it is not taken, later ones pass the client by; after 15 of them the connection is cut
+ *   queue     one snapshot for each client. While it is not taken, later ones pass the client by; after 5 of them the connection is cut
  *   silence   every second's snapshot is the heartbeat: a page that hears none for some seconds says so, and connects again
  */
 
@@ -17,7 +17,7 @@ export interface Events {
 }
 
 export const watchersMax = 32
-const passedMax = 15
+const passedMax = 5
 const everyMs = 1000
 
 export function openEvents(read: () => object, headers: Record<string, string>): Events {
