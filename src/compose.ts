@@ -14,6 +14,7 @@ import type { Config, RedisConfig, RootConfig } from './config/model.ts'
 import { GleanerError } from './errors.ts'
 import type { Files } from './ports/files.ts'
 import type { Store } from './ports/store.ts'
+import type { Telemetry } from './ports/telemetry.ts'
 import type { RootContext } from './roles/context.ts'
 
 interface Globals {
@@ -56,6 +57,10 @@ export function composeApp(composition: Composition): App & { readonly status: E
     redisAccess: async (root) => (await ports.redis())?.access(root) ?? null,
     ...contexts,
     telemetry: ports.telemetry,
+    async seen() {
+      const status = await ports.status()
+      return status && ((roots) => status.read(roots))
+    },
     async openWatch(root) {
       const { openInotify } = await import('./adapters/inotify.ts')
       return () => openInotify({ root: root.name, path: root.path })
@@ -109,9 +114,21 @@ function openPorts(composition: Composition, configured: () => Promise<Config>, 
     const isQuiet = composition.command !== 'run' && level === 'info' && composition.globals().logLevel === undefined
     return openLog({ level: isQuiet ? 'warn' : level, node, version })
   })
+  const status = once(async () => {
+    const { roles, serve, redis: publishing } = await configured()
+    if (composition.command !== 'run' || !roles.includes('serve')) return null
+    const { both, openStatusTelemetry } = await import('./adapters/status-telemetry.ts')
+    const { showRecords } = serve
+    const model = openStatusTelemetry({ clock, showRecords, publishes: publishing !== null })
+    return {
+      read: (roots: readonly string[]) => model.read(roots),
+      with: <T extends Telemetry>(told: T): T => both(told, model),
+    }
+  })
   const telemetry = once(async () => {
     const { openTelemetry } = await import('./adapters/telemetry.ts')
-    return openTelemetry({ log: await log(), node: (await configured()).node, version })
+    const told = openTelemetry({ log: await log(), node: (await configured()).node, version })
+    return (await status())?.with(told) ?? told
   })
   const openAt = async (place: Location): Promise<Store> => {
     const { observedStore } = await import('./roles/observed-store.ts')
@@ -134,10 +151,12 @@ function openPorts(composition: Composition, configured: () => Promise<Config>, 
     const adapters = await redis()
     if (adapters === null) return null
     const { gatedFeed } = await import('./roles/feed-gate.ts')
-    return gatedFeed(adapters.feed, { check: () => adapters.check(), clock })
+    const { observedFeed } = await import('./roles/observed-feed.ts')
+    const observed = observedFeed(adapters.feed, { telemetry: await telemetry(), clock })
+    return gatedFeed(observed, { check: () => adapters.check(), clock })
   })
   const close = async (): Promise<void> => void (await Promise.allSettled(opened.map((one) => one.close())))
-  return { log, telemetry, store, derived, redis, feed, close }
+  return { log, telemetry, status, store, derived, redis, feed, close }
 }
 
 function openContexts(configured: () => Promise<Config>, ports: Ports) {

@@ -9,6 +9,7 @@
 
 import type { ConfigFlags } from '../config.ts'
 import type { Config, RootConfig } from '../config/model.ts'
+import type { StatusSeen } from '../core/status.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Feed } from '../ports/feed.ts'
 import type { Notify } from '../ports/notify.ts'
@@ -58,6 +59,8 @@ export interface App {
   /** Ends a context's threads before the process does. Resolves false if one is stuck in the kernel. */
   closeContext(context: RootContext): Promise<boolean>
   telemetry(): Promise<Telemetry & { metrics(): Promise<string>; readonly contentType: string }>
+  /** What was told to telemetry lately, of the named roots; null where nobody can look at it. */
+  seen(): Promise<((roots: readonly string[]) => StatusSeen) | null>
   /** A new watch on a root each time. */
   openWatch(root: RootConfig): Promise<() => Watch>
   schedule(): Promise<Schedule>

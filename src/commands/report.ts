@@ -14,7 +14,7 @@ import type { ReportSegment, Summary } from '../query/report-summary.ts'
 import type { ReportSession } from '../query/report.ts'
 import type { App } from './app.ts'
 import { timeOf } from './options.ts'
-import { bytesText, counted, countText, openProgress, table } from './output.ts'
+import { counted, countText, openProgress, table } from './output.ts'
 
 const formats = ['csv', 'table', 'json'] as const
 type Format = (typeof formats)[number]
@@ -75,7 +75,12 @@ async function report(app: App, options: Options): Promise<void> {
   const { openFolder } = await import('../query/report-folder.ts')
   const folder = options.evidence === undefined ? null : await openFolder(options.evidence)
   let parsed = 0
-  const progress = openProgress(() => `parsed ${bytesText(parsed)} that no table holds yet`)
+  const progress = openProgress(() => ({
+    verb: 'parsed',
+    done: parsed,
+    unit: 'bytes',
+    more: 'that no table holds yet',
+  }))
   try {
     const answer = await ask(app, options, { period, contexts, parsed: (bytes) => void (parsed = bytes) })
     try {

@@ -22,6 +22,7 @@ import type { RunningRoot } from '../roles/run.ts'
 import { startRoot } from '../roles/run.ts'
 import type { Serving } from '../roles/serve.ts'
 import { startServe } from '../roles/serve.ts'
+import { snapshotOf } from '../roles/snapshot.ts'
 import { wantedRules } from '../roles/settings.ts'
 import { openThrottle } from '../roles/throttle.ts'
 import type { Throttle } from '../roles/throttle.ts'
@@ -60,6 +61,8 @@ interface Running {
 interface Collector {
   app: App
   log: Log
+  /** The configured roots, running or not. */
+  wanted: string[]
   running: Map<string, Running>
   /** One bound for all roots. */
   inFlight: Throttle
@@ -74,14 +77,15 @@ async function run(app: App): Promise<void> {
   const stopping = new AbortController()
   const signals = hearSignals(log, stopping)
   const notReady = new Set(['the archive has not been probed yet'])
-  const serving = config.roles.includes('serve') ? await serve(app, notReady, log) : null
   const collector: Collector = {
     app,
     log,
+    wanted: config.roots.map(({ name }) => name),
     running: new Map(),
     inFlight: openThrottle(config.limits.storeBytesInFlight),
     news: makesDigests(config) ? openDigestNews(app.clock) : null,
   }
+  const serving = config.roles.includes('serve') ? await serve(collector, notReady) : null
   let digests = Promise.resolve()
   try {
     log.info(
@@ -129,11 +133,11 @@ async function countAnomalies(app: App, signal: AbortSignal): Promise<void> {
     try {
       const all = await Promise.all((await app.roots()).map(({ name }) => anomaliesOf(store, name)))
       const open = all.flat().filter(({ acknowledged }) => acknowledged === null)
-      telemetry.openAnomalies(
-        Object.fromEntries(
-          Object.entries(Object.groupBy(open, ({ kind }) => kind)).map(([kind, some]) => [kind, some.length]),
-        ),
-      )
+      const counts = Object.entries(Object.groupBy(open, ({ kind }) => kind)).map(([kind, some]) => [kind, some.length])
+      const newest = open
+        .sort((a, b) => Date.parse(b.at) - Date.parse(a.at))
+        .map(({ root, kind, source, path, detail, id }) => ({ root, kind, subject: path || source, detail, id }))
+      telemetry.openAnomalies(Object.fromEntries(counts), newest)
     } catch (error) {
       telemetry.trouble(error, { role: 'run' })
     }
@@ -167,10 +171,19 @@ function refuseDeafWorker({ roles, redis }: Config): void {
   throw new GleanerError('config-invalid', { operation: 'run', subject: 'roles', message })
 }
 
-async function serve(app: App, notReady: Set<string>, log: Log): Promise<Serving> {
-  const { host, port, token } = (await app.config()).serve
+async function serve(collector: Collector, notReady: Set<string>): Promise<Serving> {
+  const { app, log } = collector
+  const { serve: served, node, redis } = await app.config()
+  const { host, port, token } = served
+  const seen = await app.seen()
   const ready = (): { ok: boolean; reasons: string[] } => ({ ok: notReady.size === 0, reasons: [...notReady] })
-  const serving = await startServe({ host, port, token: token?.reveal(), telemetry: await app.telemetry(), ready })
+  const snapshot = (): object => {
+    const process = { node, version: app.version, ready: ready(), publishes: redis !== null }
+    if (seen === null) return process
+    return snapshotOf(process, seen(collector.wanted), (root) => collector.running.get(root)?.root.worker)
+  }
+  const telemetry = await app.telemetry()
+  const serving = await startServe({ host, port, token: token?.reveal(), telemetry, ready, snapshot })
   log.info({ url: serving.url }, 'serving')
   return serving
 }
@@ -210,6 +223,7 @@ function processSettingsOf(config: Config): string {
  */
 async function apply(collector: Collector, config: Config, { first }: { first: boolean }): Promise<void> {
   const { running, log } = collector
+  collector.wanted = config.roots.map(({ name }) => name)
   const wanted = new Map(config.roots.map((root) => [root.name, root]))
   for (const name of [...running.keys()].filter((one) => !wanted.has(one))) await stopOne(collector, name)
   for (const root of config.roots) {

@@ -76,7 +76,7 @@ export function openJournal(context: RootContext): Journal {
         const at = formatRfc3339(Math.floor(await store.nowMs()))
         const entry: JournalEntry = { v: 1, id, root: root.name, at, node, ...anomaly }
         const isNew = await create(id, entry)
-        if (isNew) telemetry.anomaly(root.name, { kind, subject: source || path, detail })
+        if (isNew) telemetry.anomaly(root.name, { kind, subject: source || path, detail, id, path })
         return isNew
       } catch (error) {
         known.delete(id)

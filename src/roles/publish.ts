@@ -25,6 +25,7 @@ import type { Entry } from '../formats/entry.ts'
 import { recordEntry } from '../formats/entry.ts'
 import type { Framed, ParseContext } from '../formats/format.ts'
 import type { Epoch, Feed } from '../ports/feed.ts'
+import type { PublishedRecord } from '../ports/telemetry.ts'
 import { settleAhead } from './ahead.ts'
 import { revisionEntry } from './archived-records.ts'
 import type { Revised } from './archived-records.ts'
@@ -87,6 +88,7 @@ export function openPublisher(
     let epoch = await epochs.current()
     let lost = 0
     let batches = 0
+    const place = { source: job.source, path: job.path }
     let expected = texts.get(job.source) ?? (await texts.fetch(job.source))
     for (;;) {
       if (epoch.state !== 'open') {
@@ -98,7 +100,7 @@ export function openPublisher(
         passOver(context, ledger, { job, before, error }),
       )
       if (step === null || ++batches > batchesMax) return before
-      const outcome = await compareAndSet(context, { ...parts, texts }, { source: job.source, epoch, expected, step })
+      const outcome = await compareAndSet(context, { ...parts, texts }, { ...place, epoch, expected, step })
       if (outcome === 'stale') epoch = await epochs.current()
       expected = outcome === 'stale' ? await texts.fetch(job.source) : outcome.stands
       if (expected !== encodePosition(step.next) && ++lost > contentionMax) return before
@@ -118,7 +120,11 @@ export function openPublisher(
         const expected = await texts.fetch(source)
         const next = await effective(context.root, ledger, { source, epoch, text: expected })
         const step: Step = { next, entries: [revisionEntry(context.root, job)], announcements: [], framed: [] }
-        const outcome = await compareAndSet(context, { ...parts, texts }, { source, epoch, expected, step })
+        const outcome = await compareAndSet(
+          context,
+          { ...parts, texts },
+          { source, path: job.path, epoch, expected, step },
+        )
         if (outcome !== 'stale' && outcome.stands === encodePosition(next)) return
       }
     },
@@ -161,10 +167,18 @@ async function effective(
   return { published: await recordBoundary(root, ledger, { source, end }), announced: end, ahead: null }
 }
 
+interface Setting {
+  source: string
+  path: string
+  epoch: Epoch
+  expected: string | null
+  step: Step
+}
+
 async function compareAndSet(
   context: RootContext,
   { feed, epochs, texts }: { feed: Feed; epochs: EpochKeeper; texts: Texts },
-  { source, epoch, expected, step }: { source: string; epoch: Epoch; expected: string | null; step: Step },
+  { source, path, epoch, expected, step }: Setting,
 ): Promise<{ stands: string | null } | 'stale'> {
   const next = encodePosition(step.next)
   const { entries, announcements } = step
@@ -175,7 +189,7 @@ async function compareAndSet(
     texts.set(source, null)
     return 'stale'
   }
-  if (answer.outcome === 'published') tell(context, source, step)
+  if (answer.outcome === 'published') tell(context, { source, path }, step)
   const stands = answer.outcome === 'published' ? next : answer.position
   texts.set(source, stands)
   return { stands }
@@ -276,7 +290,7 @@ async function endStoredBy(ledger: Ledger, source: string, floorMs: number): Pro
   return begins ? 0 : ledger.expiredTo(source)
 }
 
-function tell(context: RootContext, source: string, step: Step): void {
+function tell(context: RootContext, place: { source: string; path: string }, step: Step): void {
   if (step.framed.length === 0) return
   const types: Record<string, number> = {}
   let malformed = 0
@@ -286,5 +300,16 @@ function tell(context: RootContext, source: string, step: Step): void {
     types[type] = (types[type] ?? 0) + 1
     if (entry['error'] !== '') malformed++
   }
-  context.telemetry.published(context.root.name, { source, records: step.framed.length, types, malformed })
+  const records = step.framed.length
+  const latest = (most: number): PublishedRecord[] => latestOf(step, most)
+  context.telemetry.published(context.root.name, { ...place, records, types, malformed, latest })
+}
+
+/** Entries of records stand in the order of what was framed, at the end. */
+function latestOf({ framed, entries }: Step, most: number): PublishedRecord[] {
+  const count = Math.min(most, framed.length)
+  const last = entries.slice(entries.length - count)
+  return framed
+    .slice(framed.length - count)
+    .map(({ raw }, index) => ({ type: String(last[index]?.['type'] ?? ''), bytes: raw.length, raw }))
 }

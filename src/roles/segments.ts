@@ -203,6 +203,7 @@ async function store(
     parts.ledger.learn(mark)
     context.telemetry.archived(header.root, {
       source: header.source,
+      path: header.path,
       start: header.start,
       end: header.end,
       lines: header.lines,

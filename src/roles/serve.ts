@@ -1,8 +1,13 @@
-import { createHash, timingSafeEqual } from 'node:crypto'
 import { createServer } from 'node:http'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { GleanerError } from '../errors.ts'
+import { openAccess } from './access.ts'
+import type { Access } from './access.ts'
+import { openEvents } from './events.ts'
+import type { Events } from './events.ts'
+import { readPage } from './page.ts'
+import type { Page } from './page.ts'
 
 /**
  * HTTP for people and probes. Reads only, and holds nothing up: a slow or greedy client is cut off.
@@ -10,9 +15,11 @@ import { GleanerError } from '../errors.ts'
  *   /healthz   200 while the event loop turns; asks nothing else, so that no mount or Redis can have a process killed
  *   /readyz    200 or 503, JSON {ok, reasons}
  *   /metrics   Prometheus text
- *   /          a few lines for a person
+ *   /          the status page
+ *   /events    what it shows, as server-sent events (events.ts)
+ *   /session   a cookie for a browser that sends the token
  *
- * Where a token is set, all but /healthz and /readyz ask for `Authorization: Bearer TOKEN`. Only GET and HEAD.
+ * Who may see all but /healthz and /readyz is told in access.ts. Only GET and HEAD.
  */
 export interface ServeOptions {
   host: string
@@ -21,6 +28,8 @@ export interface ServeOptions {
   token?: string | undefined
   telemetry: { metrics(): Promise<string>; readonly contentType: string }
   ready: () => Ready
+  /** What the page shows; called once a second while somebody watches. */
+  snapshot: () => object
 }
 
 interface Ready {
@@ -37,11 +46,30 @@ export interface Serving {
 
 const headersTimeoutMs = 5000
 const requestTimeoutMs = 10_000
+/** A connection on which nothing moves, in either direction; events move every second. */
+const idleMs = 30_000
 const connectionsMax = 1024
 const headerBytesMax = 8192
 
+const always = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' }
+
+interface Site {
+  options: ServeOptions
+  access: Access
+  events: Events
+  index: Page
+  signIn: Page
+}
+
 /** Resolves once it listens. Throws `config-invalid` where host and port cannot be had. */
 export async function startServe(options: ServeOptions): Promise<Serving> {
+  const site: Site = {
+    options,
+    access: openAccess(options),
+    events: openEvents(options.snapshot, always),
+    index: readPage('index'),
+    signIn: readPage('sign-in'),
+  }
   const server = createServer(
     {
       headersTimeout: headersTimeoutMs,
@@ -51,13 +79,18 @@ export async function startServe(options: ServeOptions): Promise<Serving> {
       keepAliveTimeout: 5000,
       maxHeaderSize: headerBytesMax,
     },
-    (request, response) => void respond(options, request, response),
+    (request, response) => void respond(site, request, response),
   )
   server.maxConnections = connectionsMax
+  server.timeout = idleMs
   await listen(server, options)
   const { port } = server.address() as AddressInfo
   const host = options.host.includes(':') ? `[${options.host}]` : options.host
-  return { url: `http://${host}:${port}`, close: () => close(server) }
+  const stop = async (): Promise<void> => {
+    site.events.close()
+    await close(server)
+  }
+  return { url: `http://${host}:${port}`, close: stop }
 }
 
 interface Answer {
@@ -67,35 +100,52 @@ interface Answer {
   headers?: Record<string, string>
 }
 
-async function respond(options: ServeOptions, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function respond(site: Site, request: IncomingMessage, response: ServerResponse): Promise<void> {
   // A body is never read: the connection ends with the answer.
   const bodied = request.headers['content-length'] !== undefined || request.headers['transfer-encoding'] !== undefined
-  const { status, type, body, headers } = await answer(options, request).catch((): Answer => text(500, 'failed'))
+  const answered = await answer(site, request).catch((): Answer => text(500, 'failed'))
+  if (answered === 'events' && site.events.add(response)) return
+  const { status, type, body, headers } = answered === 'events' ? crowded() : answered
   response.writeHead(status, {
     'content-type': type,
     'content-length': Buffer.byteLength(body),
-    'cache-control': 'no-store',
-    'x-content-type-options': 'nosniff',
+    ...always,
     ...(bodied && { connection: 'close' }),
     ...headers,
   })
   response.end(request.method === 'HEAD' ? undefined : body)
 }
 
-async function answer(options: ServeOptions, request: IncomingMessage): Promise<Answer> {
-  if (request.method !== 'GET' && request.method !== 'HEAD') {
+async function answer(site: Site, request: IncomingMessage): Promise<Answer | 'events'> {
+  const { options, access } = site
+  const { method, headers } = request
+  if (method !== 'GET' && method !== 'HEAD') {
     return text(405, 'only GET and HEAD', { allow: 'GET, HEAD', connection: 'close' })
   }
   const [path] = (request.url ?? '/').split('?')
   if (path === '/healthz') return text(200, 'ok')
   if (path === '/readyz') return readiness(options.ready)
-  if (options.token !== undefined && !holds(request.headers.authorization, options.token)) {
-    return text(401, 'expected Authorization: Bearer TOKEN', { 'www-authenticate': 'Bearer' })
-  }
+  const refused = access.refuses(headers)
+  if (refused === 'host') return text(421, 'expected localhost, 127.0.0.1, [::1] or serve.host as Host')
+  if (refused === 'token') return path === '/' ? html(401, site.signIn, bearer) : text(401, expected, bearer)
+  if (path === '/session') return session(access, request)
+  if (path === '/events') return method === 'HEAD' ? text(200, '') : 'events'
   if (path === '/metrics') {
     return { status: 200, type: options.telemetry.contentType, body: await options.telemetry.metrics() }
   }
-  return path === '/' ? text(200, page(asked(options.ready))) : text(404, 'not found')
+  return path === '/' ? html(200, site.index) : text(404, 'not found')
+}
+
+const expected = 'expected Authorization: Bearer TOKEN'
+const bearer = { 'www-authenticate': 'Bearer' }
+
+function session(access: Access, { headers }: IncomingMessage): Answer {
+  const cookie = access.session(headers)
+  return cookie === null ? text(404, 'not found') : text(200, 'ok', { 'set-cookie': cookie })
+}
+
+function crowded(): Answer {
+  return text(503, 'too many watch already', { 'retry-after': '10' })
 }
 
 function readiness(ready: () => Ready): Answer {
@@ -112,19 +162,14 @@ function asked(ready: () => Ready): Ready {
   }
 }
 
-function page({ ok, reasons }: Ready): string {
-  const state = ok ? 'ready' : `not ready: ${reasons.join('; ')}`
-  return `Gleaner\n\n${state}\n\n/healthz  /readyz  /metrics`
-}
-
-/** Compares hashes, which are of one length, so that the time tells nothing about the token. */
-function holds(authorization: string | undefined, token: string): boolean {
-  const given = /^Bearer (\S+)$/i.exec(authorization ?? '')?.[1]
-  return given !== undefined && timingSafeEqual(hash(given), hash(token))
-}
-
-function hash(value: string): Buffer {
-  return createHash('sha256').update(value).digest()
+function html(status: number, { html: body, policy }: Page, headers: Record<string, string> = {}): Answer {
+  const guards = {
+    'content-security-policy': policy,
+    'referrer-policy': 'no-referrer',
+    'cross-origin-opener-policy': 'same-origin',
+    'cross-origin-resource-policy': 'same-origin',
+  }
+  return { status, type: 'text/html; charset=utf-8', body, headers: { ...guards, ...headers } }
 }
 
 function text(status: number, body: string, headers: Record<string, string> = {}): Answer {

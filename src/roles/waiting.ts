@@ -3,6 +3,8 @@
 import type { Telemetry } from '../ports/telemetry.ts'
 import type { Worker } from './work.ts'
 
+const longestMax = 50
+
 type Waiting = Parameters<Telemetry['waiting']>[1]
 
 /** Gives a sampler. How long bytes wait is counted from the first sample that saw the source's head where it still is. */
@@ -10,30 +12,42 @@ export function openWaiting(worker: Pick<Worker, 'entries' | 'prover'>): (nowMs:
   let since = new Map<string, { archived: number; sinceMs: number }>()
   return (nowMs) => {
     const next: typeof since = new Map()
+    const behind: { path: string; bytes: number }[] = []
     let unarchivedBytes = 0
     let oldestUnarchivedAgeMs = 0
-    for (const [name, { size, archived }] of waitingSources(worker)) {
+    for (const [name, { size, archived, path }] of waitingSources(worker)) {
       const before = since.get(name)
       const sinceMs = before?.archived === archived ? before.sinceMs : nowMs
       next.set(name, { archived, sinceMs })
+      behind.push({ path, bytes: size - archived })
       unarchivedBytes += size - archived
       oldestUnarchivedAgeMs = Math.max(oldestUnarchivedAgeMs, nowMs - sinceMs)
     }
     since = next
-    return { unarchivedBytes, oldestUnarchivedAgeMs, oldestUnprovenAgeMs: worker.prover.oldestAgeMs() }
+    const longest = behind.sort((a, b) => b.bytes - a.bytes).slice(0, longestMax)
+    const oldestUnprovenAgeMs = worker.prover.oldestAgeMs()
+    return { unarchivedBytes, oldestUnarchivedAgeMs, oldestUnprovenAgeMs, longest: longest.map(({ path }) => path) }
   }
 }
 
+interface Behind {
+  size: number
+  archived: number
+  /** Of its longest file. */
+  path: string
+}
+
 /** Sources (or, without one yet, paths) that are longer than what is archived of them. A source's files count once, by the longest. */
-function waitingSources({ entries }: Pick<Worker, 'entries'>): Map<string, { size: number; archived: number }> {
-  const sources = new Map<string, { size: number; archived: number }>()
+function waitingSources({ entries }: Pick<Worker, 'entries'>): Map<string, Behind> {
+  const sources = new Map<string, Behind>()
   for (const entry of entries.all()) {
     const size = entry.stat?.size ?? 0
     if (size <= entry.archived || entry.state === 'behind' || entry.state === 'truncated') continue
     const { source } = entry
     const archived = source === null ? 0 : archivedOf(entries, source)
     const name = source ?? `path ${entry.path}`
-    if (size > archived) sources.set(name, { size: Math.max(size, sources.get(name)?.size ?? 0), archived })
+    if (size > archived && size > (sources.get(name)?.size ?? 0))
+      sources.set(name, { size, archived, path: entry.path })
   }
   return sources
 }

@@ -20,20 +20,22 @@ function samples(text: string, name: string): Record<string, string> {
   return Object.fromEntries(found.map(([, labels = '', value = '']) => [labels, value]))
 }
 
+const published = { source: 's', path: 'f', latest: () => [] }
+
 test('every fact reaches its metric', async (t) => {
   const { telemetry } = open()
-  telemetry.archived('a', { source: 's-0', start: 10, end: 30, lines: 2 })
-  telemetry.archived('a', { source: 's-0', start: 30, end: 35, lines: 1 })
-  telemetry.published('a', { source: 's-0', records: 3, types: { JOB_FINISH: 2, line: 1 }, malformed: 1 })
+  telemetry.archived('a', { source: 's-0', path: 'f', start: 10, end: 30, lines: 2 })
+  telemetry.archived('a', { source: 's-0', path: 'f', start: 30, end: 35, lines: 1 })
+  telemetry.published('a', { ...published, source: 's-0', records: 3, types: { JOB_FINISH: 2, line: 1 }, malformed: 1 })
   telemetry.change('a', 'inotify')
   telemetry.change('a', 'reconcile')
   telemetry.pass('a', { full: true, files: 5, signalled: 1, ms: 1500, worstDetectionMs: 600_000 })
   telemetry.rootUp('a', true)
   telemetry.rootUp('b', false, 'not mounted')
   telemetry.rootBlind('a', true)
-  telemetry.waiting('a', { unarchivedBytes: 7, oldestUnarchivedAgeMs: 2000, oldestUnprovenAgeMs: 3000 })
+  telemetry.waiting('a', { unarchivedBytes: 7, oldestUnarchivedAgeMs: 2000, oldestUnprovenAgeMs: 3000, longest: [] })
   telemetry.anomaly('a', { kind: 'truncated', subject: 'x', detail: 'd' })
-  telemetry.openAnomalies({ truncated: 2 })
+  telemetry.openAnomalies({ truncated: 2 }, [])
   telemetry.digest({ n: 3, toMs: 1_772_323_200_000, sha256: 'ab' })
   telemetry.storeRequest('create', 'created', 20)
   telemetry.metadataCalls('a', 11)
@@ -76,8 +78,8 @@ test('two in one process do not share a registry', async (t) => {
 
 test('an anomaly that closed is shown as 0', async (t) => {
   const { telemetry } = open()
-  telemetry.openAnomalies({ hole: 1, vanished: 1 })
-  telemetry.openAnomalies({ vanished: 3 })
+  telemetry.openAnomalies({ hole: 1, vanished: 1 }, [])
+  telemetry.openAnomalies({ vanished: 3 }, [])
   t.deepEqual(samples(await telemetry.metrics(), 'gleaner_anomalies_open'), {
     '{kind="hole"}': '0',
     '{kind="vanished"}': '3',
@@ -105,10 +107,15 @@ test('lags of groups: a name that is no plain word is `other`, and a group that 
 test('record types are bounded for each root, and no content becomes a label', async (t) => {
   const { telemetry } = open()
   for (let n = 0; n < 200; n++) {
-    telemetry.published('a', { source: 's', records: 1, types: { [`t${n}`]: 1 }, malformed: 0 })
+    telemetry.published('a', { ...published, records: 1, types: { [`t${n}`]: 1 }, malformed: 0 })
   }
-  telemetry.published('a', { source: 's', records: 1, types: { t0: 1 }, malformed: 0 })
-  telemetry.published('b', { source: 's', records: 2, types: { 'a user\nname': 1, ['x'.repeat(65)]: 1 }, malformed: 0 })
+  telemetry.published('a', { ...published, records: 1, types: { t0: 1 }, malformed: 0 })
+  telemetry.published('b', {
+    ...published,
+    records: 2,
+    types: { 'a user\nname': 1, ['x'.repeat(65)]: 1 },
+    malformed: 0,
+  })
   const counts = samples(await telemetry.metrics(), 'gleaner_records_total')
   t.is(Object.keys(counts).filter((labels) => labels.includes('root="a"')).length, 51)
   t.is(counts['{root="a",type="other"}'], '150')
@@ -192,8 +199,8 @@ test('roots are told when they turn, not at every look', (t) => {
 
 test('normal work is quiet at info', (t) => {
   const { telemetry, lines } = open('info')
-  telemetry.archived('a', { source: 's', start: 0, end: 1, lines: 1 })
-  telemetry.published('a', { source: 's', records: 1, types: {}, malformed: 0 })
+  telemetry.archived('a', { source: 's', path: 'f', start: 0, end: 1, lines: 1 })
+  telemetry.published('a', { ...published, records: 1, types: {}, malformed: 0 })
   telemetry.pass('a', { full: false, files: 1, signalled: 0, ms: 1, worstDetectionMs: 1 })
   telemetry.change('a', 'inotify')
   t.is(lines.length, 0)

@@ -27,7 +27,12 @@ function opened() {
 test('bytes wait from the first sample that saw the head where it is', (t) => {
   const { sample, put } = opened()
   const entry = put('a', 's-0', { size: 10, archived: 4 })
-  t.deepEqual(sample(1000), { unarchivedBytes: 6, oldestUnarchivedAgeMs: 0, oldestUnprovenAgeMs: 7 })
+  t.deepEqual(sample(1000), {
+    unarchivedBytes: 6,
+    oldestUnarchivedAgeMs: 0,
+    oldestUnprovenAgeMs: 7,
+    longest: ['a'],
+  })
   entry.stat = { size: 20, mtimeNs: 0n, ino: 0n }
   t.like(sample(3000), { unarchivedBytes: 16, oldestUnarchivedAgeMs: 2000 })
   entry.archived = 12

@@ -150,6 +150,7 @@ function telemetryOf(shared: Shared, id: number): Telemetry {
     feedLags: nothing,
     reconcilers: nothing,
     storeRequest: nothing,
+    redisRequest: nothing,
     metadataCalls: nothing,
     notice: (message) => say(message),
     trouble(error, facts) {

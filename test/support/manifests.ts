@@ -24,7 +24,10 @@ type Model = new (value: unknown) => { validate(): void }
 /** Gives what is wrong with a manifest, in lines; null where the packages are not installed. */
 export function manifestChecker(dir: string | undefined): ((manifest: Manifest) => Promise<string[]>) | null {
   if (dir === undefined) return null
-  const types = createRequire(import.meta.url)(join(dir, 'node_modules/@kubernetes/client-node')) as Record<string, Partial<TypeMap> | undefined>
+  const types = createRequire(import.meta.url)(join(dir, 'node_modules/@kubernetes/client-node')) as Record<
+    string,
+    Partial<TypeMap> | undefined
+  >
   return async (manifest) => [
     ...(await invalid(dir, manifest)),
     ...unknownFields(types, manifest, { type: typeName(manifest), path: '' }),
