@@ -15,15 +15,15 @@ import type { RedisServer } from '../../test/support/redis.ts'
 import type { Bucket } from './bucket.ts'
 import { openBucket } from './bucket.ts'
 import type { LabNode, Mounted } from './filesystem.ts'
+import type { Masters } from './masters.ts'
+import { mastersOf } from './masters.ts'
 
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
-const appender = fileURLToPath(new URL('append.ts', import.meta.url))
-const rotator = fileURLToPath(new URL('../../test/support/writer.ts', import.meta.url))
 
 export const root = 'acct'
 const ports = { A: 19_464, B: 19_465 }
 
-export interface Cluster {
+export interface Cluster extends Masters {
   dir: string
   /** The collected directory, below each node's mount. */
   at(node: LabNode): string
@@ -40,10 +40,8 @@ export interface Cluster {
   ): Promise<{ status: number | NodeJS.Signals; stdout: string; stderr: string }>
   /** A metric's value there, summed over what it is labelled with beside `labels`. */
   metric(node: LabNode, name: string, labels?: string): Promise<number>
-  append(node: LabNode, writer: { rate: number; name: string; file?: string; held?: boolean }): Process
-  rotate(node: LabNode, rate: number, truth: string): Process
   archive(): Promise<ArchivedSource[]>
-  stream(): Promise<StreamEntry[]>
+  stream(of?: string): Promise<StreamEntry[]>
   close(): Promise<void>
 }
 
@@ -60,9 +58,9 @@ export async function openCluster({ dir, mounted, config = {}, rootConfig = {} }
   mkdirSync(archive, { recursive: true })
   const name = `logdir-${dir.split('/').at(-1) ?? ''}`
   const at = (node: LabNode): string => join(node.path, name)
-  mkdirSync(at(mounted.b), { recursive: true })
+  await mounted.b.write(join(at(mounted.b), '.lab'), '')
   const redis = await startRedis({ args: ['--appendonly', 'yes', '--bind', '0.0.0.0', '--protected-mode', 'no'] })
-  const bucket = mounted.s3 ? await openBucket(mounted.s3, name.toLowerCase()) : null
+  const bucket = mounted.s3 ? openBucket(mounted.s3, name) : null
   const client = new Redis(redis.url, { retryStrategy: () => 50, maxRetriesPerRequest: null })
   client.on('error', () => undefined)
   let started = 0
@@ -102,11 +100,9 @@ export async function openCluster({ dir, mounted, config = {}, rootConfig = {} }
       return { status, stdout: await one.stdout(), stderr: await one.stderr() }
     },
     metric: (node, metric, labels = '') => metricOf(node, metric, labels),
-    append: (node, { rate, name: by, file = 'lsb.acct', held = false }) =>
-      spawn(node, [appender, join(at(node), file), String(rate), by, held ? 'held' : 'reopened']),
-    rotate: (node, rate, truth) => spawn(node, [rotator, at(node), truth, String(rate), '4000']),
+    ...mastersOf(spawn, at),
     archive: () => archiveOf(archive, bucket),
-    stream: () => readStream(client, root),
+    stream: (of = root) => readStream(client, of),
     async close() {
       for (const one of all) one.kill('SIGKILL')
       client.disconnect()

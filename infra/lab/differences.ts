@@ -1,7 +1,5 @@
 /** Where the archive is not what the files hold in the end, and whether it says so. */
 
-import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import type { Cluster } from './cluster.ts'
 import { root } from './cluster.ts'
 import type { LabNode } from './filesystem.ts'
@@ -14,7 +12,7 @@ export async function verifiedDifferences(
   cluster: Cluster,
   node: LabNode,
 ): Promise<{ differing: number; untold: string[] }> {
-  const files = readdirSync(cluster.at(node)).map((name) => readFileSync(join(cluster.at(node), name)))
+  const files = [...(await node.files(cluster.at(node))).values()]
   const different = (await cluster.archive()).filter(
     ({ bytes }) => !files.some((file) => file.subarray(0, bytes.length).equals(bytes)),
   )

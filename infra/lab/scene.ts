@@ -1,6 +1,6 @@
 /** What a scenario is given, what it says, and how its counting is done. */
 
-import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Truth } from '../../test/support/lines.ts'
@@ -57,7 +57,7 @@ export interface Counts {
 export async function count(
   cluster: Cluster,
   node: LabNode,
-  { collectors, truth }: { collectors: Process[]; truth: () => Truth },
+  { collectors, truth }: { collectors: Process[]; truth: () => Promise<Truth> },
 ): Promise<Counts> {
   const problems: string[] = []
   for (const one of collectors) {
@@ -71,7 +71,7 @@ export async function count(
     problems.push(`reconcile ended with ${reconciled.status}: ${reconciled.stderr}`)
   const verified = await cluster.gleaner(node, '--json', 'verify')
   if (verified.status !== 0) problems.push(`verify ended with ${verified.status}: ${verified.stdout}${verified.stderr}`)
-  const counted = countArchive(truth(), await cluster.archive())
+  const counted = countArchive(await truth(), await cluster.archive())
   const stream = countStream(await cluster.stream(), counted)
   return {
     written: counted.written,
@@ -80,12 +80,6 @@ export async function count(
     doubled: Math.max(0, counted.archived - counted.written),
     problems: [...problems, ...counted.problems, ...stream].slice(0, 20),
   }
-}
-
-/** The files of a directory as a node shows them now, complete lines only. */
-export function filesOf(directory: string): Truth {
-  const names = readdirSync(directory).filter((name) => !name.startsWith('.'))
-  return new Map(names.map((name) => [name, readFileSync(join(directory, name))]))
 }
 
 export function truthDirectory(cluster: Cluster): string {

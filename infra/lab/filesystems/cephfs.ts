@@ -1,25 +1,32 @@
 /**
  * CephFS through two ceph-fuse clients: one monitor, one OSD in memory, one metadata server, and a radosgw beside them, which holds the archive.
- * No manager daemon, no authentication.
+ * No manager daemon. One keyring for all, since radosgw cannot do without authentication.
  */
 
 import { execFileSync } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Process } from '../../../test/support/process.ts'
 import { startProcess } from '../../../test/support/process.ts'
+import { createBucket } from '../bucket.ts'
 import type { Filesystem, Mounted } from '../filesystem.ts'
 import { fuseNode, shared, versionOf } from '../mounts.ts'
 
 const monitor = 42_789
 const gateway = 42_780
-const credentials = { accessKeyId: 'lab', secretAccessKey: 'labsecret' }
+const archive = {
+  endpoint: `http://127.0.0.1:${gateway}`,
+  accessKeyId: 'lab',
+  secretAccessKey: 'labsecret',
+  bucket: 'archive',
+}
 
 export const cephfs: Filesystem = {
   name: 'cephfs',
   packages: ['ceph-mon', 'ceph-mds', 'ceph-osd', 'ceph-fuse', 'ceph-common', 'radosgw'],
+  devices: ['/dev/fuse'],
   async start(dir) {
     const ceph = openCeph(dir)
     await ceph.start()
@@ -38,7 +45,7 @@ function mountedOf(ceph: Ceph, { a, b }: Pick<Mounted, 'a' | 'b'>): Mounted {
     version: `${versionOf('ceph-fuse').split('(')[0]?.trim() ?? ''}, archive on radosgw`,
     server: { kill: ceph.killServers, restart: ceph.restartServers },
     host: '127.0.0.1',
-    s3: { endpoint: `http://127.0.0.1:${gateway}`, ...credentials },
+    s3: archive,
     calls: () => Promise.resolve(null),
     async stop() {
       await Promise.all([a.kill(), b.kill()])
@@ -90,9 +97,10 @@ function openCeph(dir: string): Ceph {
       while (!(await ceph(conf, 'mds', 'stat')).includes('up:active')) await delay(200)
       launch('radosgw', '-n', 'client.rgw')
       await answers(`http://127.0.0.1:${gateway}/`)
-      const { accessKeyId, secretAccessKey } = credentials
+      const { accessKeyId, secretAccessKey } = archive
       const user = ['user', 'create', '--uid=lab', '--display-name=lab', `--access-key=${accessKeyId}`]
       execFileSync('radosgw-admin', ['--conf', conf, ...user, `--secret-key=${secretAccessKey}`], { stdio: 'pipe' })
+      await createBucket(archive)
     },
     killServers: () => kill((name) => /osd|mds/.test(name)),
     async restartServers() {
@@ -107,10 +115,23 @@ function prepare(dir: string, conf: string): void {
   for (const name of ['mon', 'osd', 'mds', 'run', 'log', 'rgw']) mkdirSync(join(dir, name))
   const fsid = randomUUID()
   writeFileSync(conf, settings(dir, fsid))
+  const keyring = join(dir, 'keyring')
+  const osd = ['--cap', 'osd', 'allow *']
+  const mds = ['--cap', 'mds', 'allow *']
+  addKey(keyring, 'mon.', [])
+  for (const name of ['client.admin', 'client.rgw', 'osd.0', 'mds.a']) addKey(keyring, name, [...osd, ...mds])
   const map = join(dir, 'monmap')
   const at = ['--addv', 'a', `[v2:127.0.0.1:${monitor}]`]
   execFileSync('monmaptool', ['--create', '--fsid', fsid, ...at, map, '--clobber'], { stdio: 'pipe' })
-  execFileSync('ceph-mon', ['--conf', conf, '--mkfs', '-i', 'a', '--monmap', map], { stdio: 'pipe' })
+  execFileSync('ceph-mon', ['--conf', conf, '--mkfs', '-i', 'a', '--monmap', map, '--keyring', keyring], {
+    stdio: 'pipe',
+  })
+}
+
+function addKey(keyring: string, name: string, capabilities: string[]): void {
+  const key = ['--create-keyring', '--gen-key', '-n', name, '--cap', 'mon', 'allow *', ...capabilities]
+  const args = existsSync(keyring) ? key.slice(1) : key
+  execFileSync('ceph-authtool', [keyring, ...args], { stdio: 'pipe' })
 }
 
 /** Asks the monitor, which may still be starting. */
@@ -152,9 +173,7 @@ ms bind ipv6 = false
 ms bind msgr1 = false
 ms bind port min = 42800
 ms bind port max = 42899
-auth cluster required = none
-auth service required = none
-auth client required = none
+auth allow insecure global id reclaim = false
 osd pool default size = 1
 osd pool default min size = 1
 osd pool default pg num = 8
@@ -186,7 +205,7 @@ admin socket = ${dir}/run/$name.$pid.asok
 pid file = ${dir}/run/$name.pid
 log file = ${dir}/log/$name.log
 crash dir = ${dir}/run
-keyring = /dev/null
+keyring = ${dir}/keyring
 [client.rgw]
 rgw data = ${dir}/rgw
 rgw frontends = beast endpoint=127.0.0.1:${gateway}

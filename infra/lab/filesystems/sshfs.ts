@@ -13,6 +13,7 @@ const port = 42_022
 export const sshfs: Filesystem = {
   name: 'sshfs',
   packages: ['sshfs', 'openssh-server', 'openssh-client'],
+  devices: ['/dev/fuse'],
   async start(dir) {
     const back = join(dir, 'back')
     for (const one of [back, '/run/sshd']) mkdirSync(one, { recursive: true })

@@ -1,6 +1,5 @@
 /** Requests that reach the server from an idle collector on A over 200 files, a second, against the configured budget. */
 
-import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Scenario } from '../scene.ts'
@@ -14,7 +13,7 @@ export const metadata: Scenario = {
     const { a, b } = scene.mounted
     const reconcile = { every: '1s', fullEvery: '10s', metadataPerSecondMax: budget }
     const cluster = await scene.open({ config: { reconcile } })
-    for (let n = 0; n < files; n++) writeFileSync(join(cluster.at(b), `job-${n}`), `job ${n}\n`)
+    for (let n = 0; n < files; n++) await b.write(join(cluster.at(b), `job-${n}`), `job ${n}\n`)
     const collector = await cluster.collect(a)
     await delay(15_000)
     const [before, servedBefore] = [

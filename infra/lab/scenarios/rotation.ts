@@ -14,13 +14,13 @@ export const rotation: Scenario = {
     const cluster = await scene.open()
     const collectors = [await cluster.collect(a)]
     const truth = truthDirectory(cluster)
-    const writer = cluster.rotate(b, perSecond, truth)
+    const writer = await cluster.rotate(b, perSecond, truth)
     await delay(Math.max(20, scene.seconds) * 1000)
     writer.kill('SIGTERM')
     await writer.ended
     const { rotations } = JSON.parse((await writer.stdout()) || '{"rotations": 0}') as { rotations: number }
     const written = await readTruth(truth)
-    const counts = await count(cluster, a, { collectors, truth: () => written })
+    const counts = await count(cluster, a, { collectors, truth: () => Promise.resolve(written) })
     await cluster.close()
     const { lost, doubled, archived, problems } = counts
     return { facts: { rotations, written: counts.written, archived, lost, doubled }, problems }
