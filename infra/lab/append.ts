@@ -21,9 +21,10 @@ process.on('SIGTERM', () => {
 process.stderr.write('writing\n')
 const began = performance.now()
 for (let number = 0; ; ) {
-  while (number < due()) {
+  const until = due()
+  while (number < until) {
     const some: string[] = []
-    while (some.length < recordsAtOnce && number < due()) some.push(recordOf(number++))
+    while (some.length < recordsAtOnce && number < until) some.push(recordOf(number++))
     try {
       if (descriptor === null) appendFileSync(file, some.join(''))
       else writeSync(descriptor, some.join(''))

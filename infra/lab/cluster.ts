@@ -21,10 +21,13 @@ import { mastersOf } from './masters.ts'
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 
 export const root = 'acct'
+const hidesMs = 6000
 const ports = { A: 19_464, B: 19_465 }
 
 export interface Cluster extends Masters {
   dir: string
+  /** What one node wrote another one sees by then, ms. */
+  hidesMs: number
   /** The collected directory, below each node's mount. */
   at(node: LabNode): string
   redis: RedisServer
@@ -82,6 +85,7 @@ export async function openCluster({ dir, mounted, config = {}, rootConfig = {} }
   const run = (node: LabNode, args: string[]): Process => spawn(node, [main, '--config', configure(node), ...args])
   return {
     dir,
+    hidesMs: mounted.hidesMs ?? hidesMs,
     at,
     redis,
     client,

@@ -28,6 +28,8 @@ export interface Mounted {
   host: string
   /** Where the archive goes; without it, into a directory of this machine. */
   s3?: S3Place
+  /** How long a client's caches may hide from it what another wrote, ms, where that is longer than some seconds. */
+  hidesMs?: number
   /** Requests that A has sent to the server so far, if somebody counts them. */
   calls(): Promise<number | null>
   stop(): Promise<void>

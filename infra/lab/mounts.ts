@@ -40,8 +40,8 @@ export async function fuseNode(name: LabNode['name'], path: string, command: str
       return one
     },
     get: async (url) => (await fetch(url, { signal: AbortSignal.timeout(5000) })).text(),
-    files: (directory) => Promise.resolve(filesOf(directory)),
-    write: (file, text) => Promise.resolve(writeText(file, text)),
+    files: async (directory) => filesOf(directory),
+    write: async (file, text) => writeText(file, text),
     async kill() {
       for (const one of running) one.kill('SIGKILL')
       running.clear()

@@ -65,7 +65,7 @@ export async function count(
     if (status !== 0) problems.push(`a collector ended with ${status}`)
   }
   // What a client's caches still hide is shown by now.
-  await delay(6000)
+  await delay(cluster.hidesMs)
   const reconciled = await cluster.gleaner(node, '--json', 'reconcile')
   if (![0, 3].includes(Number(reconciled.status)))
     problems.push(`reconcile ended with ${reconciled.status}: ${reconciled.stderr}`)

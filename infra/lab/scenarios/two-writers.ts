@@ -9,19 +9,21 @@ import type { LabNode } from '../filesystem.ts'
 import type { Scenario } from '../scene.ts'
 
 const perSecond = 200
+const provenMs = 25_000
 
 export const twoWriters: Scenario = {
   name: 'two writers',
   async run(scene) {
     const { a, b } = scene.mounted
-    const cluster = await scene.open()
+    const cluster = await scene.open({ config: { settle: { read: '250ms', tail: '5s', final: '1h' } } })
     const collectors = [await cluster.collect(a), await cluster.collect(b)]
     const open = (node: LabNode) => cluster.append(node, { rate: perSecond, name: `by-${node.name}`, how: 'held' })
     const writers = [await open(a), await open(b)]
     await delay(Math.max(6, scene.seconds / 2) * 1000)
     let wrote = 0
     for (const writer of writers) wrote += (await writer.end()).lines
-    await delay(15_000)
+    // A difference is believed when two reads, settle.tail apart, are alike.
+    await delay(provenMs)
     for (const one of collectors) await cluster.end(one)
     await cluster.gleaner(a, '--json', 'reconcile')
     const kept = [...(await a.files(cluster.at(a))).values()].map(
