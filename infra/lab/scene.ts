@@ -48,6 +48,8 @@ export interface Counts {
   archived: number
   lost: number
   doubled: number
+  /** Entries that announce that records before them, or archived bytes, are not what the file holds. */
+  revised: number
   problems: string[]
 }
 
@@ -72,12 +74,14 @@ export async function count(
   const verified = await cluster.gleaner(node, '--json', 'verify')
   if (verified.status !== 0) problems.push(`verify ended with ${verified.status}: ${verified.stdout}${verified.stderr}`)
   const counted = countArchive(await truth(), await cluster.archive())
-  const stream = countStream(await cluster.stream(), counted)
+  const entries = await cluster.stream()
+  const stream = countStream(entries, counted, { revisable: true })
   return {
     written: counted.written,
     archived: counted.archived,
     lost: Math.max(0, counted.written - counted.archived),
     doubled: Math.max(0, counted.archived - counted.written),
+    revised: entries.filter(({ fields }) => String(fields['kind']) === 'revision').length,
     problems: [...problems, ...counted.problems, ...stream].slice(0, 20),
   }
 }

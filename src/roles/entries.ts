@@ -65,7 +65,11 @@ export interface Entries {
   members(family: string): string[]
 }
 
-export function openEntries(familyOf: (path: string) => string): Entries {
+/** `left` is told of a source that a path turns away from, though more of it was seen than is archived. */
+export function openEntries(
+  familyOf: (path: string) => string,
+  left: (source: string, seen: { path: string; seen: number }) => void = () => undefined,
+): Entries {
   const byPath = new Map<string, Entry>()
   const bySource = new Map<string, Set<string>>()
   const byFamily = new Map<string, Set<string>>()
@@ -97,6 +101,7 @@ export function openEntries(familyOf: (path: string) => string): Entries {
     },
     bind(entry, source, c0) {
       if (entry.source !== source) {
+        if (entry.source !== null && entry.seen > entry.archived) left(entry.source, entry)
         unbind(entry)
         entry.seen = 0
         entry.hole = null

@@ -20,6 +20,7 @@ import type { Entry } from './entries.ts'
 import { isSameStat } from './entries.ts'
 import type { Seen } from './full-pass.ts'
 import { openFullPass } from './full-pass.ts'
+import { tellVanished } from './left.ts'
 import type { Worker } from './work.ts'
 
 const directoriesAtOnce = 64
@@ -320,7 +321,7 @@ async function drop({ worker }: Pass, entry: Entry): Promise<void> {
       .members(family)
       .some((other) => worker.entries.get(other)?.stat?.ino === stat?.ino)
     if (stat && stat.size > 0 && !isElsewhere)
-      await tellVanished(worker, { source: '', path, archived: 0, seen: stat.size })
+      await tellVanished(worker.journal, { source: '', path, archived: 0, seen: stat.size })
     return
   }
   if (worker.entries.holders(source).length > 0) return
@@ -329,14 +330,5 @@ async function drop({ worker }: Pass, entry: Entry): Promise<void> {
   const head = await worker.ledger.last(source)
   if (head && worker.publisher) await worker.catchUp(source)
   if (entry.seen > (head?.end ?? 0))
-    await tellVanished(worker, { source, path, archived: head?.end ?? 0, seen: entry.seen })
-}
-
-async function tellVanished(
-  worker: Worker,
-  gone: { source: string; path: string; archived: number; seen: number },
-): Promise<void> {
-  const { source, path, archived, seen } = gone
-  const detail = `${seen} bytes were seen and ${archived} archived before its last file was gone`
-  await worker.journal.record({ kind: 'vanished', source, path, start: archived, end: seen, detail })
+    await tellVanished(worker.journal, { source, path, archived: head?.end ?? 0, seen: entry.seen })
 }

@@ -33,10 +33,10 @@ export const failover: Scenario = {
     const counts = await count(cluster, a, { collectors: [onA, onB], truth })
     const anomalies = await cluster.gleaner(a, '--json', 'anomalies')
     await cluster.close()
-    const { written, archived, lost, doubled, problems } = counts
+    const { written, archived, lost, doubled, revised, problems } = counts
     const told = (JSON.parse(anomalies.stdout || '[]') as unknown[]).length
     return {
-      facts: { rounds: scene.rounds, written, archived, lost, doubled, anomalies: told },
+      facts: { rounds: scene.rounds, written, archived, lost, doubled, revised, anomalies: told },
       problems: problems.map((one) => one.replace(join(cluster.dir, ''), '')),
     }
   },

@@ -22,7 +22,7 @@ export const rotation: Scenario = {
     const written = await readTruth(truth)
     const counts = await count(cluster, a, { collectors, truth: () => Promise.resolve(written) })
     await cluster.close()
-    const { lost, doubled, archived, problems } = counts
-    return { facts: { rotations, written: counts.written, archived, lost, doubled }, problems }
+    const { lost, doubled, archived, revised, problems } = counts
+    return { facts: { rotations, written: counts.written, archived, lost, doubled, revised }, problems }
   },
 }

@@ -20,7 +20,7 @@ export const story: Scenario = {
     for (const writer of writers) await writer.end()
     const counts = await count(cluster, a, { collectors, truth: () => b.files(cluster.at(b)) })
     await cluster.close()
-    const { written, archived, lost, doubled, problems } = counts
-    return { facts: { written, archived, lost, doubled }, problems }
+    const { written, archived, lost, doubled, revised, problems } = counts
+    return { facts: { written, archived, lost, doubled, revised }, problems }
   },
 }
