@@ -24,8 +24,9 @@ export const visibility: Scenario = {
     const onA = await cluster.collect(a)
     const appearedMs = await appears(cluster, b)
     const remote = await appended(scene, cluster, { collector: a, writer: b, file: 'new.acct' })
-    const local = await appended(scene, cluster, { collector: a, writer: a, file: 'new.acct' })
+    // Before A writes much itself: the metric tells where at least one change in ten is found by a pass alone.
     const blind = await cluster.metric(a, 'gleaner_root_blind')
+    const local = await appended(scene, cluster, { collector: a, writer: a, file: 'new.acct' })
     await cluster.end(onA)
     const onB = await cluster.collect(b)
     const own = await appended(scene, cluster, { collector: b, writer: b, file: 'own.acct' })
