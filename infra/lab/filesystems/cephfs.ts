@@ -11,7 +11,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Process } from '../../../test/support/process.ts'
 import { startProcess } from '../../../test/support/process.ts'
 import { createBucket } from '../bucket.ts'
-import type { Filesystem, Mounted } from '../filesystem.ts'
+import type { Filesystem, LabNode, Mounted } from '../filesystem.ts'
 import { fuseNode, shared, versionOf } from '../mounts.ts'
 
 const monitor = 42_789
@@ -32,26 +32,42 @@ export const cephfs: Filesystem = {
     await ceph.start()
     const mount = (name: 'A' | 'B') =>
       fuseNode(name, join(dir, name), ['ceph-fuse', '-f', '--conf', ceph.conf, '-n', 'client.admin', join(dir, name)])
-    const [a, b] = [await mount('A'), await mount('B')]
+    const [a, b] = [evicted(ceph, await mount('A')), evicted(ceph, await mount('B'))]
     await shared(b, a)
     return mountedOf(ceph, { a, b })
   },
+}
+
+/** A node whose death is told to the metadata server, which else waits minutes for what it held. */
+function evicted(ceph: Ceph, node: LabNode): LabNode {
+  return {
+    ...node,
+    async kill() {
+      await node.kill()
+      await ceph.evict(node.path)
+    },
+  }
 }
 
 function mountedOf(ceph: Ceph, { a, b }: Pick<Mounted, 'a' | 'b'>): Mounted {
   return {
     a,
     b,
-    version: `${versionOf('ceph-fuse').split('(')[0]?.trim() ?? ''}, mds cap revoke eviction timeout 5 s, archive on radosgw`,
+    version: `${versionOf('ceph-fuse').split('(')[0]?.trim() ?? ''}, archive on radosgw`,
     server: { kill: ceph.killServers, restart: ceph.restartServers },
     host: '127.0.0.1',
     s3: archive,
     calls: () => Promise.resolve(null),
     async stop() {
-      await Promise.all([a.kill(), b.kill()])
+      await Promise.all([a.kill(), b.kill()].map((one) => one.catch(() => undefined)))
       await ceph.stop()
     },
   }
+}
+
+interface Session {
+  id: number
+  client_metadata: { mount_point?: string }
 }
 
 interface Ceph {
@@ -60,6 +76,8 @@ interface Ceph {
   /** The metadata server: all calls hang. The OSD has the files in memory, and the archive. */
   killServers: () => Promise<void>
   restartServers: () => Promise<void>
+  /** Takes back what the client that mounted `path` holds. */
+  evict(path: string): Promise<void>
   stop(): Promise<void>
 }
 
@@ -103,6 +121,11 @@ function openCeph(dir: string): Ceph {
     async restartServers() {
       launch('ceph-mds', '-i', 'a')
       while (!(await ceph(conf, 'mds', 'stat')).includes('up:active')) await delay(200)
+    },
+    async evict(path) {
+      const sessions = JSON.parse(await ceph(conf, 'tell', 'mds.a', 'session', 'ls', '--format', 'json')) as Session[]
+      for (const { id, client_metadata: client } of sessions)
+        if (client.mount_point === path) await ceph(conf, 'tell', 'mds.a', 'client', 'evict', `id=${id}`)
     },
     stop: () => kill(() => true),
   }
@@ -197,7 +220,6 @@ osd max object name len = 256
 osd max object namespace len = 64
 mds data = ${dir}/mds
 mds cache memory limit = 67108864
-mds cap revoke eviction timeout = 5
 run dir = ${dir}/run
 admin socket = ${dir}/run/$name.$pid.asok
 pid file = ${dir}/run/$name.pid
