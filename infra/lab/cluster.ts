@@ -22,7 +22,8 @@ const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 
 export const root = 'acct'
 const hidesMs = 6000
-const ports = { A: 19_464, B: 19_465 }
+/** Of the next collector: clusters may be open side by side. */
+let nextPort = 19_464
 
 export interface Cluster extends Masters {
   dir: string
@@ -74,6 +75,7 @@ export async function openCluster({ dir, mounted, config = {}, rootConfig = {} }
     all.push(one)
     return one
   }
+  const ports = { A: nextPort++, B: nextPort++ }
   const paths = { A: at(mounted.a), B: at(mounted.b) }
   const configure = (node: LabNode): string => {
     const file = join(dir, `${node.name}.yaml`)
@@ -103,7 +105,7 @@ export async function openCluster({ dir, mounted, config = {}, rootConfig = {} }
       const status = await one.ended
       return { status, stdout: await one.stdout(), stderr: await one.stderr() }
     },
-    metric: (node, metric, labels = '') => metricOf(node, metric, labels),
+    metric: (node, metric, labels = '') => metricOf(node, ports[node.name], { metric, labels }),
     ...mastersOf(spawn, at),
     archive: () => archiveOf(archive, bucket),
     stream: (of = root) => readStream(client, of),
@@ -132,8 +134,12 @@ function settingsOf(
   }
 }
 
-async function metricOf(node: LabNode, metric: string, labels: string): Promise<number> {
-  const text = await node.get(`http://127.0.0.1:${ports[node.name]}/metrics`)
+async function metricOf(
+  node: LabNode,
+  port: number,
+  { metric, labels }: { metric: string; labels: string },
+): Promise<number> {
+  const text = await node.get(`http://127.0.0.1:${port}/metrics`)
   const lines = text.split('\n').filter((line) => line.startsWith(metric) && line.includes(labels))
   return lines.map((line) => Number(line.split(' ').at(-1))).reduce((sum, value) => sum + value, 0)
 }

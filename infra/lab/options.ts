@@ -12,7 +12,7 @@ Gleaner on two nodes of real shared filesystems: ${filesystems.map(({ name }) =>
   --only A,B     only these scenarios: ${scenarios.map(({ name }) => name).join(', ')}
   --rounds N     failovers (default 20)
   --seconds N    how long what goes on for a time goes on (default 30)
-  --quick        a few seconds and one round on ${quickFilesystems.map(({ name }) => name).join(', ')}: what CI runs
+  --quick        a few seconds and one round, all at once, on ${quickFilesystems.map(({ name }) => name).join(', ')}: what CI runs
   --json         the results as JSON; default: as Markdown (--markdown)
   --keep         leaves the logs in the lab's directory
 `
@@ -22,6 +22,8 @@ export interface LabOptions {
   scenarios: Scenario[]
   rounds: number
   seconds: number
+  /** Filesystems are tried at once, not in turn. */
+  together: boolean
   json: boolean
   keep: boolean
   help: boolean
@@ -53,6 +55,7 @@ export function optionsOf(argv: string[]): LabOptions {
     scenarios: named(scenarios, values.only?.split(',') ?? [], 'scenario') ?? (quick ? quickScenarios : scenarios),
     rounds: numberOf('--rounds', values.rounds) ?? (quick ? 1 : 20),
     seconds: numberOf('--seconds', values.seconds) ?? (quick ? 4 : 30),
+    together: quick && positionals.length === 0,
     json,
     keep,
     help,

@@ -6,6 +6,8 @@ import type { Scenario } from '../scene.ts'
 import { count, truthDirectory } from '../scene.ts'
 
 const perSecond = 300
+/** One rotation of each kind. */
+const leastSeconds = 14
 
 export const rotation: Scenario = {
   name: 'rotation',
@@ -15,7 +17,7 @@ export const rotation: Scenario = {
     const collectors = [await cluster.collect(a)]
     const truth = truthDirectory(cluster)
     const writer = await cluster.rotate(b, perSecond, truth)
-    await delay(Math.max(20, scene.seconds) * 1000)
+    await delay(Math.max(leastSeconds, scene.seconds) * 1000)
     writer.kill('SIGTERM')
     await writer.ended
     const { rotations } = JSON.parse((await writer.stdout()) || '{"rotations": 0}') as { rotations: number }
