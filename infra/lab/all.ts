@@ -1,10 +1,12 @@
 /** The filesystems, the quick ones first, and what is tried on each. */
 
 import type { Filesystem } from './filesystem.ts'
+import { afs } from './filesystems/afs.ts'
 import { bindfs } from './filesystems/bindfs.ts'
 import { cephfs } from './filesystems/cephfs.ts'
 import { glusterfs } from './filesystems/glusterfs.ts'
 import { mergerfs } from './filesystems/mergerfs.ts'
+import { nfs3, nfs4 } from './filesystems/nfs.ts'
 import { sshfs } from './filesystems/sshfs.ts'
 import type { Scenario } from './scene.ts'
 import { failover } from './scenarios/failover.ts'
@@ -16,5 +18,8 @@ import { story } from './scenarios/story.ts'
 import { twoWriters } from './scenarios/two-writers.ts'
 import { visibility } from './scenarios/visibility.ts'
 
-export const filesystems: Filesystem[] = [bindfs, mergerfs, glusterfs, sshfs, cephfs]
+export const filesystems: Filesystem[] = [bindfs, mergerfs, glusterfs, sshfs, cephfs, nfs4, nfs3, afs]
 export const scenarios: Scenario[] = [visibility, story, failover, rotation, lies, twoWriters, serverDead, metadata]
+
+export const quickFilesystems: Filesystem[] = [bindfs, mergerfs, glusterfs]
+export const quickScenarios: Scenario[] = [visibility, story, failover, rotation]

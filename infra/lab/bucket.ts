@@ -1,4 +1,4 @@
-/** A bucket for an archive, and what is in it as a directory, for counting with stock tools. */
+/** A place in a bucket for an archive, and what is in it as a directory, for counting with stock tools. */
 
 import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
@@ -8,6 +8,8 @@ export interface S3Place {
   endpoint: string
   accessKeyId: string
   secretAccessKey: string
+  /** It is there already. */
+  bucket: string
 }
 
 export interface Bucket {
@@ -19,21 +21,25 @@ export interface Bucket {
   close(): void
 }
 
-export async function openBucket({ endpoint, ...credentials }: S3Place, name: string): Promise<Bucket> {
-  const client = new S3Client({ endpoint, region: 'us-east-1', forcePathStyle: true, credentials })
-  await client.send(new CreateBucketCommand({ Bucket: name })).catch((error: Error) => {
-    if (!/BucketAlready/.test(error.name)) throw error
-  })
+export async function createBucket({ bucket, ...place }: S3Place): Promise<void> {
+  const client = clientOf(place)
+  await client.send(new CreateBucketCommand({ Bucket: bucket }))
+  client.destroy()
+}
+
+export function openBucket({ bucket, ...place }: S3Place, prefix: string): Bucket {
+  const { endpoint, ...credentials } = place
+  const client = clientOf(place)
   return {
-    url: `s3://${name}/lab`,
+    url: `s3://${bucket}/${prefix}`,
     config: { s3: { endpoint, region: 'us-east-1', forcePathStyle: true } },
     env: { AWS_ACCESS_KEY_ID: credentials.accessKeyId, AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey },
     async download(directory) {
       for (let StartAfter = ''; ; ) {
-        const page = await client.send(new ListObjectsV2Command({ Bucket: name, StartAfter }))
+        const page = await client.send(new ListObjectsV2Command({ Bucket: bucket, Prefix: `${prefix}/`, StartAfter }))
         for (const { Key = '' } of page.Contents ?? []) {
-          const file = join(directory, Key.replace(/^lab\//, ''))
-          const { Body } = await client.send(new GetObjectCommand({ Bucket: name, Key }))
+          const file = join(directory, Key.slice(prefix.length + 1))
+          const { Body } = await client.send(new GetObjectCommand({ Bucket: bucket, Key }))
           await mkdir(dirname(file), { recursive: true })
           await writeFile(file, (await Body?.transformToByteArray()) ?? '')
         }
@@ -44,4 +50,8 @@ export async function openBucket({ endpoint, ...credentials }: S3Place, name: st
     },
     close: () => client.destroy(),
   }
+}
+
+function clientOf({ endpoint, ...credentials }: Omit<S3Place, 'bucket'>): S3Client {
+  return new S3Client({ endpoint, region: 'us-east-1', forcePathStyle: true, credentials })
 }

@@ -15,16 +15,20 @@ import type { RedisServer } from '../../test/support/redis.ts'
 import type { Bucket } from './bucket.ts'
 import { openBucket } from './bucket.ts'
 import type { LabNode, Mounted } from './filesystem.ts'
+import type { Masters } from './masters.ts'
+import { mastersOf } from './masters.ts'
 
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
-const appender = fileURLToPath(new URL('append.ts', import.meta.url))
-const rotator = fileURLToPath(new URL('../../test/support/writer.ts', import.meta.url))
 
 export const root = 'acct'
-const ports = { A: 19_464, B: 19_465 }
+const hidesMs = 6000
+/** Of the next collector: clusters may be open side by side. */
+let nextPort = 19_464
 
-export interface Cluster {
+export interface Cluster extends Masters {
   dir: string
+  /** What one node wrote another one sees by then, ms. */
+  hidesMs: number
   /** The collected directory, below each node's mount. */
   at(node: LabNode): string
   redis: RedisServer
@@ -40,10 +44,8 @@ export interface Cluster {
   ): Promise<{ status: number | NodeJS.Signals; stdout: string; stderr: string }>
   /** A metric's value there, summed over what it is labelled with beside `labels`. */
   metric(node: LabNode, name: string, labels?: string): Promise<number>
-  append(node: LabNode, writer: { rate: number; name: string; file?: string; held?: boolean }): Process
-  rotate(node: LabNode, rate: number, truth: string): Process
   archive(): Promise<ArchivedSource[]>
-  stream(): Promise<StreamEntry[]>
+  stream(of?: string): Promise<StreamEntry[]>
   close(): Promise<void>
 }
 
@@ -60,9 +62,9 @@ export async function openCluster({ dir, mounted, config = {}, rootConfig = {} }
   mkdirSync(archive, { recursive: true })
   const name = `logdir-${dir.split('/').at(-1) ?? ''}`
   const at = (node: LabNode): string => join(node.path, name)
-  mkdirSync(at(mounted.b), { recursive: true })
+  await mounted.b.write(join(at(mounted.b), '.lab'), '')
   const redis = await startRedis({ args: ['--appendonly', 'yes', '--bind', '0.0.0.0', '--protected-mode', 'no'] })
-  const bucket = mounted.s3 ? await openBucket(mounted.s3, name.toLowerCase()) : null
+  const bucket = mounted.s3 ? openBucket(mounted.s3, name) : null
   const client = new Redis(redis.url, { retryStrategy: () => 50, maxRetriesPerRequest: null })
   client.on('error', () => undefined)
   let started = 0
@@ -73,6 +75,7 @@ export async function openCluster({ dir, mounted, config = {}, rootConfig = {} }
     all.push(one)
     return one
   }
+  const ports = { A: nextPort++, B: nextPort++ }
   const paths = { A: at(mounted.a), B: at(mounted.b) }
   const configure = (node: LabNode): string => {
     const file = join(dir, `${node.name}.yaml`)
@@ -84,6 +87,7 @@ export async function openCluster({ dir, mounted, config = {}, rootConfig = {} }
   const run = (node: LabNode, args: string[]): Process => spawn(node, [main, '--config', configure(node), ...args])
   return {
     dir,
+    hidesMs: mounted.hidesMs ?? hidesMs,
     at,
     redis,
     client,
@@ -101,12 +105,10 @@ export async function openCluster({ dir, mounted, config = {}, rootConfig = {} }
       const status = await one.ended
       return { status, stdout: await one.stdout(), stderr: await one.stderr() }
     },
-    metric: (node, metric, labels = '') => metricOf(node, metric, labels),
-    append: (node, { rate, name: by, file = 'lsb.acct', held = false }) =>
-      spawn(node, [appender, join(at(node), file), String(rate), by, held ? 'held' : 'reopened']),
-    rotate: (node, rate, truth) => spawn(node, [rotator, at(node), truth, String(rate), '4000']),
+    metric: (node, metric, labels = '') => metricOf(node, ports[node.name], { metric, labels }),
+    ...mastersOf(spawn, at),
     archive: () => archiveOf(archive, bucket),
-    stream: () => readStream(client, root),
+    stream: (of = root) => readStream(client, of),
     async close() {
       for (const one of all) one.kill('SIGKILL')
       client.disconnect()
@@ -132,8 +134,12 @@ function settingsOf(
   }
 }
 
-async function metricOf(node: LabNode, metric: string, labels: string): Promise<number> {
-  const text = await node.get(`http://127.0.0.1:${ports[node.name]}/metrics`)
+async function metricOf(
+  node: LabNode,
+  port: number,
+  { metric, labels }: { metric: string; labels: string },
+): Promise<number> {
+  const text = await node.get(`http://127.0.0.1:${port}/metrics`)
   const lines = text.split('\n').filter((line) => line.startsWith(metric) && line.includes(labels))
   return lines.map((line) => Number(line.split(' ').at(-1))).reduce((sum, value) => sum + value, 0)
 }

@@ -3,6 +3,7 @@
  * one writes the other can read. Whatever it starts dies with the lab's process namespace, and its mounts with the mount namespace.
  */
 
+import type { Truth } from '../../test/support/lines.ts'
 import type { Process, ProcessOptions } from '../../test/support/process.ts'
 import type { S3Place } from './bucket.ts'
 
@@ -10,6 +11,8 @@ export interface Filesystem {
   name: string
   /** Debian packages. */
   packages: string[]
+  /** Devices of this machine that it needs: `/dev/fuse`, `/dev/net/tun`. */
+  devices: string[]
   /** Throws with what is missing where it cannot run here. */
   start(dir: string): Promise<Mounted>
 }
@@ -25,7 +28,9 @@ export interface Mounted {
   host: string
   /** Where the archive goes; without it, into a directory of this machine. */
   s3?: S3Place
-  /** Requests that the server has counted so far, if it counts. */
+  /** How long a client's caches may hide from it what another wrote, ms, where that is longer than some seconds. */
+  hidesMs?: number
+  /** Requests that A has sent to the server so far, if somebody counts them. */
   calls(): Promise<number | null>
   stop(): Promise<void>
 }
@@ -34,9 +39,15 @@ export interface LabNode {
   name: 'A' | 'B'
   /** Where it mounts the filesystem. */
   path: string
+  /** A directory of its own disk. */
+  local: string
   spawn(command: string, args: string[], options: ProcessOptions): Process
   /** What a server on the node's own loopback answers. */
   get(url: string): Promise<string>
+  /** The files of a directory as the node sees them. */
+  files(directory: string): Promise<Truth>
+  /** Writes a file there, with the directories above it. */
+  write(file: string, text: string): Promise<void>
   /** The node dies at once: its processes, and its mount. */
   kill(): Promise<void>
   /** A killed node is back, mounted. */

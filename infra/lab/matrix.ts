@@ -17,10 +17,19 @@ export function isPassed({ failed, outcomes }: Result): boolean {
   return failed === null && outcomes.every(({ passed }) => passed)
 }
 
-export function markdownOf(results: Result[], about: { date: string; kernel: string; version: string }): string {
+export interface About {
+  date: string
+  kernel: string
+  version: string
+  /** Of failover, and of what goes on for a time. */
+  rounds: number
+  seconds: number
+}
+
+export function markdownOf(results: Result[], about: About): string {
   const head = `# Where it was tried
 
-Two nodes, real mounts, real processes: \`npm run lab\`. Gleaner ${about.version}, Linux ${about.kernel}, ${about.date}. A watches and B is the
+Two nodes, real mounts, real processes: \`npm run lab\`. Gleaner ${about.version}, Linux ${about.kernel}, ${about.date}; ${about.rounds} failovers, ${about.seconds} seconds. A watches and B is the
 master unless a row says otherwise; times include \`settle.read\` (250 ms) and passes every second. *Lost* and *doubled* count records in the
 archive and in the stream against the files as they are in the end.
 `

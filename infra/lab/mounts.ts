@@ -2,9 +2,12 @@
 
 import { execFileSync } from 'node:child_process'
 import { mkdirSync, readFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Process } from '../../test/support/process.ts'
 import { startProcess } from '../../test/support/process.ts'
+import { filesOf, writeText } from './files.ts'
 import type { LabNode } from './filesystem.ts'
 
 const mountMs = 20_000
@@ -30,12 +33,15 @@ export async function fuseNode(name: LabNode['name'], path: string, command: str
   return {
     name,
     path,
+    local: join(tmpdir(), name),
     spawn(program, args, options) {
       const one = startProcess(program, args, options)
       running.add(one)
       return one
     },
     get: async (url) => (await fetch(url, { signal: AbortSignal.timeout(5000) })).text(),
+    files: async (directory) => filesOf(directory),
+    write: async (file, text) => writeText(file, text),
     async kill() {
       for (const one of running) one.kill('SIGKILL')
       running.clear()
@@ -66,16 +72,13 @@ export function versionOf(program: string, args = ['--version']): string {
   return said.split('\n')[0]?.trim() ?? ''
 }
 
-/** What `from` writes `to` can read; a filesystem that has just been mounted may need a moment. */
+/** Resolves when what `from` writes `to` can read; a filesystem that has just been mounted may need a moment. */
 export async function shared(from: LabNode, to: LabNode): Promise<void> {
-  const name = `.shared-${from.name}`
-  execFileSync('sh', ['-c', 'echo here > "$0"', `${from.path}/${name}`])
-  for (const endMs = performance.now() + mountMs; ; await delay(50)) {
-    try {
-      if (readFileSync(`${to.path}/${name}`, 'utf8') === 'here\n') return
-    } catch (error) {
-      if (performance.now() > endMs) throw error
-    }
-    if (performance.now() > endMs) throw new Error(`${to.name} does not see what ${from.name} writes`)
+  const name = `shared-${from.name}`
+  await from.write(join(from.path, name, 'file'), 'here')
+  for (const endMs = performance.now() + mountMs; performance.now() < endMs; await delay(50)) {
+    const files = await to.files(join(to.path, name)).catch(() => new Map<string, Buffer>())
+    if (files.get('file')?.toString() === 'here') return
   }
+  throw new Error(`${to.name} does not see what ${from.name} writes`)
 }

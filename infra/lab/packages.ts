@@ -1,18 +1,18 @@
 /** Debian packages that a filesystem needs, installed without starting what they bring. */
 
 import { execFileSync } from 'node:child_process'
-import { chmodSync, existsSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 
 const policy = '/usr/sbin/policy-rc.d'
+const policyText = '#!/bin/sh\n# Of the lab of Gleaner: packages start nothing.\nexit 101\n'
 
 /** Installs what is missing. Throws with what apt said. */
 export function installed(packages: readonly string[]): void {
   const missing = [...new Set(packages)].filter((name) => !isInstalled(name))
   if (missing.length === 0) return
   process.stderr.write(`lab: installing ${missing.join(' ')}\n`)
-  const own = !existsSync(policy)
-  if (own) {
-    writeFileSync(policy, '#!/bin/sh\nexit 101\n')
+  if (!existsSync(policy)) {
+    writeFileSync(policy, policyText)
     chmodSync(policy, 0o755)
   }
   try {
@@ -24,8 +24,18 @@ export function installed(packages: readonly string[]): void {
       cause: error,
     })
   } finally {
-    if (own) rmSync(policy)
+    uninhibited()
   }
+}
+
+/** Takes back that packages start nothing, also what a killed lab left of it. */
+export function uninhibited(): void {
+  if (existsSync(policy) && readFileSync(policy, 'utf8') === policyText) rmSync(policy)
+}
+
+/** The version of one that is installed. */
+export function packageVersion(name: string): string {
+  return execFileSync('dpkg-query', ['-W', '-f', '${Version}', name], { encoding: 'utf8' })
 }
 
 function isInstalled(name: string): boolean {
@@ -39,7 +49,8 @@ function isInstalled(name: string): boolean {
 
 function apt(args: string[]): void {
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
-  execFileSync('apt-get', ['-qq', '-o', 'DPkg::Lock::Timeout=120', ...args], {
+  const patience = ['-o', 'DPkg::Lock::Timeout=120', '-o', 'Acquire::http::Timeout=20', '-o', 'Acquire::Retries=2']
+  execFileSync('apt-get', ['-qq', ...patience, ...args], {
     env,
     stdio: ['ignore', 'ignore', 'pipe'],
   })

@@ -1,4 +1,4 @@
-/** Each filesystem in turn: started, every scenario run on it, ended. One that cannot start, or a scenario that throws, is a failure of its own. */
+/** Each filesystem in turn, or all together: started, every scenario run on it, ended. One that cannot start, or a scenario that throws, is a failure of its own. */
 
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
@@ -11,12 +11,19 @@ export interface RunOptions {
   rounds: number
   seconds: number
   scenarios: Scenario[]
+  /** All filesystems at once: only those that need nothing that is there once, such as the network. */
+  together: boolean
   say: (text: string) => void
 }
 
 export async function runAll(filesystems: Filesystem[], work: string, options: RunOptions): Promise<Result[]> {
+  const run = (filesystem: Filesystem): Promise<Result> => {
+    const say = (text: string): void => options.say(`${filesystem.name}: ${text}`)
+    return runOne(filesystem, join(work, filesystem.name), { ...options, say })
+  }
+  if (options.together) return Promise.all(filesystems.map(run))
   const results: Result[] = []
-  for (const filesystem of filesystems) results.push(await runOne(filesystem, join(work, filesystem.name), options))
+  for (const filesystem of filesystems) results.push(await run(filesystem))
   return results
 }
 
@@ -29,30 +36,28 @@ async function runOne(filesystem: Filesystem, dir: string, options: RunOptions):
   try {
     mounted = await filesystem.start(dir)
     result.version = mounted.version
-    say(`${filesystem.name}: mounted on both nodes after ${seconds(began)} s (${mounted.version})`)
+    say(`mounted on both nodes after ${seconds(began)} s (${mounted.version})`)
     const scene = sceneOf(mounted, dir, options)
     for (const scenario of options.scenarios) {
       const reason = scenario.notFor?.(mounted) ?? null
-      if (reason === null) result.outcomes.push(await attempt(filesystem.name, scenario, scene))
+      if (reason === null) result.outcomes.push(await attempt(scenario, scene))
       else result.left.push({ scenario: scenario.name, reason })
     }
   } catch (error) {
     result.failed = messageOf(error)
-    say(`${filesystem.name}: ${result.failed}`)
+    say(result.failed)
   }
-  await mounted?.stop().catch((error: unknown) => say(`${filesystem.name}: ${messageOf(error)}`))
+  await mounted?.stop().catch((error: unknown) => say(messageOf(error)))
   return { ...result, seconds: seconds(began) }
 }
 
-async function attempt(filesystem: string, scenario: Scenario, scene: Scene): Promise<Outcome> {
+async function attempt(scenario: Scenario, scene: Scene): Promise<Outcome> {
   const began = performance.now()
   const found = await scenario
     .run(scene)
     .catch((error: unknown) => ({ facts: {}, problems: [`it broke off: ${messageOf(error)}`] }))
   const passed = found.problems.length === 0
-  scene.say(
-    `${filesystem}: ${scenario.name} ${passed ? 'passed' : 'FAILED'} in ${seconds(began)} s ${JSON.stringify(found.facts)}`,
-  )
+  scene.say(`${scenario.name} ${passed ? 'passed' : 'FAILED'} in ${seconds(began)} s ${JSON.stringify(found.facts)}`)
   for (const problem of found.problems.slice(0, 5)) scene.say(`  ${problem.slice(0, 400)}`)
   return { scenario: scenario.name, passed, ...found }
 }

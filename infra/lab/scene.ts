@@ -1,6 +1,6 @@
 /** What a scenario is given, what it says, and how its counting is done. */
 
-import { mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Truth } from '../../test/support/lines.ts'
@@ -48,6 +48,8 @@ export interface Counts {
   archived: number
   lost: number
   doubled: number
+  /** Entries that announce that records before them, or archived bytes, are not what the file holds. */
+  revised: number
   problems: string[]
 }
 
@@ -57,7 +59,7 @@ export interface Counts {
 export async function count(
   cluster: Cluster,
   node: LabNode,
-  { collectors, truth }: { collectors: Process[]; truth: () => Truth },
+  { collectors, truth }: { collectors: Process[]; truth: () => Promise<Truth> },
 ): Promise<Counts> {
   const problems: string[] = []
   for (const one of collectors) {
@@ -65,27 +67,23 @@ export async function count(
     if (status !== 0) problems.push(`a collector ended with ${status}`)
   }
   // What a client's caches still hide is shown by now.
-  await delay(6000)
+  await delay(cluster.hidesMs)
   const reconciled = await cluster.gleaner(node, '--json', 'reconcile')
   if (![0, 3].includes(Number(reconciled.status)))
     problems.push(`reconcile ended with ${reconciled.status}: ${reconciled.stderr}`)
   const verified = await cluster.gleaner(node, '--json', 'verify')
   if (verified.status !== 0) problems.push(`verify ended with ${verified.status}: ${verified.stdout}${verified.stderr}`)
-  const counted = countArchive(truth(), await cluster.archive())
-  const stream = countStream(await cluster.stream(), counted)
+  const counted = countArchive(await truth(), await cluster.archive())
+  const entries = await cluster.stream()
+  const stream = countStream(entries, counted, { revisable: true })
   return {
     written: counted.written,
     archived: counted.archived,
     lost: Math.max(0, counted.written - counted.archived),
     doubled: Math.max(0, counted.archived - counted.written),
+    revised: entries.filter(({ fields }) => String(fields['kind']) === 'revision').length,
     problems: [...problems, ...counted.problems, ...stream].slice(0, 20),
   }
-}
-
-/** The files of a directory as a node shows them now, complete lines only. */
-export function filesOf(directory: string): Truth {
-  const names = readdirSync(directory).filter((name) => !name.startsWith('.'))
-  return new Map(names.map((name) => [name, readFileSync(join(directory, name))]))
 }
 
 export function truthDirectory(cluster: Cluster): string {

@@ -85,7 +85,11 @@ export interface Entries {
   members(family: string): string[]
 }
 
-export function openEntries(familyOf: (path: string) => string): Entries {
+/** `left` is told of a source that a path turns away from, though more of it was seen than is archived. */
+export function openEntries(
+  familyOf: (path: string) => string,
+  left: (source: string, seen: { path: string; seen: number }) => void = () => undefined,
+): Entries {
   const byPath = new Map<string, Entry>()
   const bySource = new MultiMap<string, string>()
   const byFamily = new MultiMap<string, string>()
@@ -125,6 +129,7 @@ export function openEntries(familyOf: (path: string) => string): Entries {
     bind(entry, source, c0) {
       if (entry.source !== source) {
         changes++
+        if (entry.source !== null && entry.seen > entry.archived) left(entry.source, entry)
         unbind(entry)
         entry.seen = 0
         entry.hole = null

@@ -1,6 +1,7 @@
 /** Paths that are no longer listed: a path that two passes in a row did not list is gone, and its source is gone with its last file. */
 
 import type { Entry } from './entries.ts'
+import { tellVanished } from './left.ts'
 import type { Pass } from './pass.ts'
 import type { Worker } from './work.ts'
 
@@ -28,7 +29,7 @@ async function drop(worker: Worker, entry: Entry): Promise<void> {
       .members(family)
       .some((other) => worker.entries.get(other)?.stat?.ino === stat?.ino)
     if (stat && stat.size > 0 && !isElsewhere)
-      await tellVanished(worker, { source: '', path, archived: 0, seen: stat.size })
+      await tellVanished(worker.journal, { source: '', path, archived: 0, seen: stat.size })
     return
   }
   if (worker.entries.holders(source).length > 0) return
@@ -37,14 +38,5 @@ async function drop(worker: Worker, entry: Entry): Promise<void> {
   const head = await worker.ledger.last(source)
   if (head && worker.publisher) await worker.catchUp(source)
   if (entry.seen > (head?.end ?? 0))
-    await tellVanished(worker, { source, path, archived: head?.end ?? 0, seen: entry.seen })
-}
-
-async function tellVanished(
-  worker: Worker,
-  gone: { source: string; path: string; archived: number; seen: number },
-): Promise<void> {
-  const { source, path, archived, seen } = gone
-  const detail = `${seen} bytes were seen and ${archived} archived before its last file was gone`
-  await worker.journal.record({ kind: 'vanished', source, path, start: archived, end: seen, detail })
+    await tellVanished(worker.journal, { source, path, archived: head?.end ?? 0, seen: entry.seen })
 }

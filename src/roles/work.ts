@@ -27,6 +27,8 @@ import { openFit } from './fit.ts'
 import type { Journal } from './journal.ts'
 import { openJournal } from './journal.ts'
 import type { Ledger } from './ledger.ts'
+import type { Left } from './left.ts'
+import { openLeft } from './left.ts'
 import { headTrustedMs, openLedger } from './ledger.ts'
 import type { PathQueue } from './path-queue.ts'
 import { openPathQueue } from './path-queue.ts'
@@ -92,6 +94,7 @@ interface Working {
   context: RootContext
   parts: VisitParts
   prover: Prover
+  left: Left
   epochs: EpochKeeper | null
   queue: PathQueue<Asked>
   state: { remote: boolean; draining: boolean }
@@ -147,7 +150,11 @@ function openWorking(context: RootContext, shared: { inFlight: Throttle; headTru
   const { inFlight } = shared
   const { root, clock, store, feed } = context
   const state = { remote: root.remote ?? true, draining: false }
-  const entries = openEntries((path) => familyOf(path, root.family))
+  const left: Left = openLeft(context, () => ({ ...parts, remote: () => state.remote }))
+  const entries = openEntries(
+    (path) => familyOf(path, root.family),
+    (source, seen) => left.add(source, seen),
+  )
   const ledger = openLedger(store, root.name, { clock, headTrustedMs: shared.headTrustedMs ?? headTrustedMs })
   const journal = openJournal(context)
   const epochs = feed ? openEpochKeeper(context, feed) : null
@@ -177,7 +184,7 @@ function openWorking(context: RootContext, shared: { inFlight: Throttle; headTru
     }),
     run: (path, asked) => visitPath(working, path, asked),
   })
-  const working: Working = { context, parts, prover, epochs, queue, state }
+  const working: Working = { context, parts, prover, left, epochs, queue, state }
   return working
 }
 
@@ -264,15 +271,17 @@ async function receive(
   }
 }
 
-async function proveForEver({ context, prover, parts }: Working, stop: AbortSignal): Promise<void> {
+async function proveForEver({ context, prover, left, parts }: Working, stop: AbortSignal): Promise<void> {
   const { root, clock, telemetry } = context
   while (!stop.aborted) {
     if (parts.publisher) await parts.debts.settle(parts.publisher, parts.ledger)
-    const nextMs = await prover.step().catch((error: unknown) => {
+    const trouble = (error: unknown): null => {
       if (!isGleanerError(error, 'root-unavailable', 'root-stalled'))
         telemetry.trouble(error, { root: root.name, role: 'prove' })
       return null
-    })
+    }
+    const nextMs = await prover.step().catch(trouble)
+    await left.step().catch(trouble)
     await clock.delay(Math.min(nextMs ?? 1000, 1000), stop)
   }
 }

@@ -47,10 +47,7 @@ function stream(...ranges: [number, number][]): StreamEntry[] {
 
 test('stream: exact from the beginning, or from where a history begins', (t) => {
   t.deepEqual(countStream(stream([0, 4], [4, 8], [8, 14]), counted), [])
-  t.deepEqual(
-    countStream(stream([4, 8], [8, 14]), counted, () => 4),
-    [],
-  )
+  t.deepEqual(countStream(stream([4, 8], [8, 14]), counted, { begins: () => 4 }), [])
 })
 
 test('stream: a gap, a repetition, a lost end, other bytes, a jump in seq, another epoch', (t) => {
@@ -69,4 +66,15 @@ test('stream: a gap, a repetition, a lost end, other bytes, a jump in seq, anoth
     if (fields) fields[name] = Buffer.from(value)
     t.regex(countStream(entries, counted).join(), expected)
   }
+})
+
+test('stream: other bytes that a revision names are told of, where that is asked for; what it does not name is not', (t) => {
+  const entries = stream([0, 4], [4, 8], [8, 14], [4, 8])
+  const [, wrong, , revision] = entries.map(({ fields }) => fields)
+  if (wrong) wrong['raw'] = Buffer.from('TWO\n')
+  if (revision) revision['kind'] = Buffer.from('revision')
+  t.deepEqual(countStream(entries, counted, { revisable: true }), [])
+  t.regex(countStream(entries, counted).join(), /other bytes than a.*kind revision/s)
+  if (revision) revision['start'] = Buffer.from('8')
+  t.regex(countStream(entries, counted, { revisable: true }).join(), /other bytes than a/)
 })

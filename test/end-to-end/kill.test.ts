@@ -76,7 +76,7 @@ test.serial(
       const floorMs = Number(await lab.client.hget(`{gleaner:${labRoot}}:epoch`, 'floor'))
       t.log(`${entries.length} entries in the last history`)
       t.true(entries.length > 0)
-      t.deepEqual(countStream(entries, counted, (source) => floorOf(source, floorMs)).slice(0, 20), [])
+      t.deepEqual(countStream(entries, counted, { begins: (source) => floorOf(source, floorMs) }).slice(0, 20), [])
     },
   }),
 )

@@ -135,22 +135,24 @@ export async function readStream(client: Redis, root: string): Promise<StreamEnt
 
 /**
  * Every complete line is in the stream once, in order within its source and without a gap, from where `begins` says (0 by default), with the
- * bytes of the file; `seq` counts from 1 without a gap, in one epoch.
+ * bytes of the file; `seq` counts from 1 without a gap, in one epoch. What a `revision` entry names may be wrong where `revisable`.
  */
 export function countStream(
   entries: StreamEntry[],
   { sources }: Pick<Counted, 'sources'>,
-  begins: (source: ArchivedSource) => number = () => 0,
+  { begins = () => 0, revisable = false }: { begins?: (source: ArchivedSource) => number; revisable?: boolean } = {},
 ): string[] {
   const problems: string[] = []
   const at = new Map([...sources].map(([id, { archived }]) => [id, begins(archived)]))
   const epoch = String(entries[0]?.fields['epoch'])
+  const isRevised = revisable ? revisedIn(entries) : () => false
   for (const [index, { id, fields }] of entries.entries()) {
     const text = (name: string): string => String(fields[name] ?? '')
     const [source, start, end] = [text('source'), Number(text('start')), Number(text('end'))]
     const place = `entry ${id} (${source}, ${start} to ${end}, ${text('path')})`
     if (text('epoch') !== epoch) problems.push(`${place}: epoch ${text('epoch')}, before ${epoch}`)
     if (Number(text('seq')) !== index + 1) problems.push(`${place}: seq ${text('seq')}, expected ${index + 1}`)
+    if (text('kind') === 'revision' && revisable) continue
     if (text('kind') !== 'record') problems.push(`${place}: kind ${text('kind')}`)
     const known = sources.get(source)
     const expected = at.get(source)
@@ -159,18 +161,31 @@ export function countStream(
       continue
     }
     if (start < expected) problems.push(`${place}: published again, ${known.name} was at ${expected}`)
-    if (start > expected)
+    if (start > expected && !isRevised(source, expected, start))
       problems.push(
         `${place}: ${known.name} lost in the stream: ${lostText(known.content.subarray(0, start), expected)}`,
       )
     const raw = fields['raw'] ?? Buffer.alloc(0)
-    if (!raw.equals(known.content.subarray(start, end))) problems.push(`${place}: other bytes than ${known.name}`)
+    if (!raw.equals(known.content.subarray(start, end)) && !isRevised(source, start, end))
+      problems.push(`${place}: other bytes than ${known.name}`)
     at.set(source, Math.max(expected, end))
   }
   for (const [id, { name, content }] of sources)
     if ((at.get(id) ?? 0) < completeBytes(content))
       problems.push(`the stream lacks the end of ${id}, ${name}: ${lostText(content, at.get(id) ?? 0)}`)
   return problems
+}
+
+/** Whether a range of a source lies within what a revision names. */
+function revisedIn(entries: StreamEntry[]): (source: string, start: number, end: number) => boolean {
+  const revised = entries
+    .filter(({ fields }) => String(fields['kind']) === 'revision')
+    .map(({ fields }) => ({
+      source: String(fields['source']),
+      start: Number(fields['start']),
+      end: Number(fields['end']),
+    }))
+  return (source, start, end) => revised.some((one) => one.source === source && one.start <= start && end <= one.end)
 }
 
 export function completeBytes(content: Buffer): number {

@@ -48,25 +48,33 @@ export function startProcess(command: string, args: string[], { log, env }: Proc
   })
   closeSync(out)
   closeSync(err)
-  const read = (file: string): Promise<string> => readFile(file, 'utf8').catch(() => '')
+  const isOver = (): boolean => child.exitCode !== null || child.signalCode !== null
   const ended = once(child, 'exit').then(
     ([code, signal]: unknown[]) => (code as number | null) ?? (signal as NodeJS.Signals),
   )
   return {
     pid: child.pid ?? 0,
     get exited() {
-      return child.exitCode !== null || child.signalCode !== null
+      return isOver()
     },
     kill: (signal) => void child.kill(signal),
     ended,
+    ...outputOf(log, isOver),
+  }
+}
+
+/** What a process writes to `<log>.out` and `<log>.err`. */
+export function outputOf(log: string, isOver: () => boolean): Pick<Process, 'stdout' | 'stderr' | 'said'> {
+  const read = (file: string): Promise<string> => readFile(file, 'utf8').catch(() => '')
+  return {
     stdout: () => read(`${log}.out`),
     stderr: () => read(`${log}.err`),
     async said(text) {
       for (;;) {
-        const isOver = child.exitCode !== null || child.signalCode !== null
+        const wasOver = isOver()
         const all = (await read(`${log}.out`)) + (await read(`${log}.err`))
         if (all.includes(text)) return
-        if (isOver) throw new Error(`it ended before it said ${text}: ${all.slice(-2000)}`)
+        if (wasOver) throw new Error(`it ended before it said ${text}: ${all.slice(-2000)}`)
         await delay(20)
       }
     },

@@ -54,8 +54,8 @@ export interface S3Server {
   /** Requests so far, by operation. */
   readonly counts: Record<S3Request['operation'], number>
   fault: (request: S3Request) => Fault | undefined
-  /** Listens on 127.0.0.1, at any free port by default. */
-  start(port?: number): Promise<{ endpoint: string; close: () => Promise<void> }>
+  /** Listens at any free port of 127.0.0.1 by default. */
+  start(port?: number, host?: string): Promise<{ endpoint: string; close: () => Promise<void> }>
 }
 
 export interface S3ServerOptions {
@@ -130,13 +130,13 @@ export function s3Server(options: S3ServerOptions = {}): S3Server {
     objects,
     counts,
     fault: options.fault ?? (() => undefined),
-    async start(port = 0) {
+    async start(port = 0, host = '127.0.0.1') {
       const server = createServer((request, response) => {
         answer(request, response).catch((error: unknown) => response.destroy(error as Error))
       })
-      await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
+      await new Promise<void>((resolve) => server.listen(port, host, resolve))
       return {
-        endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+        endpoint: `http://${host}:${(server.address() as AddressInfo).port}`,
         close: async () => {
           const closed = new Promise((resolve) => server.close(resolve))
           for (const timer of hanging) clearTimeout(timer)

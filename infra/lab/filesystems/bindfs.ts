@@ -8,6 +8,7 @@ import { fuseNode, shared, versionOf } from '../mounts.ts'
 export const bindfs: Filesystem = {
   name: 'bindfs',
   packages: ['bindfs', 'fuse3'],
+  devices: ['/dev/fuse'],
   async start(dir) {
     const back = join(dir, 'back')
     mkdirSync(back)

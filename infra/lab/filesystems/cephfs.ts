@@ -1,34 +1,52 @@
 /**
  * CephFS through two ceph-fuse clients: one monitor, one OSD in memory, one metadata server, and a radosgw beside them, which holds the archive.
- * No manager daemon, no authentication.
+ * No manager daemon. One keyring for all, since radosgw cannot do without authentication.
  */
 
 import { execFileSync } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Process } from '../../../test/support/process.ts'
 import { startProcess } from '../../../test/support/process.ts'
-import type { Filesystem, Mounted } from '../filesystem.ts'
+import { createBucket } from '../bucket.ts'
+import type { Filesystem, LabNode, Mounted } from '../filesystem.ts'
 import { fuseNode, shared, versionOf } from '../mounts.ts'
 
 const monitor = 42_789
 const gateway = 42_780
-const credentials = { accessKeyId: 'lab', secretAccessKey: 'labsecret' }
+const archive = {
+  endpoint: `http://127.0.0.1:${gateway}`,
+  accessKeyId: 'lab',
+  secretAccessKey: 'labsecret',
+  bucket: 'archive',
+}
 
 export const cephfs: Filesystem = {
   name: 'cephfs',
   packages: ['ceph-mon', 'ceph-mds', 'ceph-osd', 'ceph-fuse', 'ceph-common', 'radosgw'],
+  devices: ['/dev/fuse'],
   async start(dir) {
     const ceph = openCeph(dir)
     await ceph.start()
     const mount = (name: 'A' | 'B') =>
       fuseNode(name, join(dir, name), ['ceph-fuse', '-f', '--conf', ceph.conf, '-n', 'client.admin', join(dir, name)])
-    const [a, b] = [await mount('A'), await mount('B')]
+    const [a, b] = [evicted(ceph, await mount('A')), evicted(ceph, await mount('B'))]
     await shared(b, a)
     return mountedOf(ceph, { a, b })
   },
+}
+
+/** A node whose death is told to the metadata server, which else waits minutes for what it held. */
+function evicted(ceph: Ceph, node: LabNode): LabNode {
+  return {
+    ...node,
+    async kill() {
+      await node.kill()
+      await ceph.evict(node.path)
+    },
+  }
 }
 
 function mountedOf(ceph: Ceph, { a, b }: Pick<Mounted, 'a' | 'b'>): Mounted {
@@ -38,21 +56,28 @@ function mountedOf(ceph: Ceph, { a, b }: Pick<Mounted, 'a' | 'b'>): Mounted {
     version: `${versionOf('ceph-fuse').split('(')[0]?.trim() ?? ''}, archive on radosgw`,
     server: { kill: ceph.killServers, restart: ceph.restartServers },
     host: '127.0.0.1',
-    s3: { endpoint: `http://127.0.0.1:${gateway}`, ...credentials },
+    s3: archive,
     calls: () => Promise.resolve(null),
     async stop() {
-      await Promise.all([a.kill(), b.kill()])
+      await Promise.all([a.kill(), b.kill()].map((one) => one.catch(() => undefined)))
       await ceph.stop()
     },
   }
 }
 
+interface Session {
+  id: number
+  client_metadata: { mount_point?: string }
+}
+
 interface Ceph {
   conf: string
   start(): Promise<void>
-  /** The OSD and the metadata server; the monitor and the gateway stay. */
+  /** The metadata server: all calls hang. The OSD has the files in memory, and the archive. */
   killServers: () => Promise<void>
   restartServers: () => Promise<void>
+  /** Takes back what the client that mounted `path` holds. */
+  evict(path: string): Promise<void>
   stop(): Promise<void>
 }
 
@@ -62,10 +87,6 @@ function openCeph(dir: string): Ceph {
   const launch = (program: string, ...args: string[]): void => {
     const name = [program, ...args].join(' ')
     running.set(name, startProcess(program, ['--conf', conf, '-f', ...args], { log: join(dir, program) }))
-  }
-  const servers = (): void => {
-    launch('ceph-osd', '-i', '0')
-    launch('ceph-mds', '-i', 'a')
   }
   const kill = async (which: (name: string) => boolean): Promise<void> => {
     const some = [...running].filter(([name]) => which(name))
@@ -86,18 +107,25 @@ function openCeph(dir: string): Ceph {
       await ceph(conf, 'osd', 'crush', 'add', 'osd.0', '1.0', 'root=default', 'host=lab')
       for (const pool of ['metadata', 'data']) await ceph(conf, 'osd', 'pool', 'create', pool, '8', '8')
       await ceph(conf, 'fs', 'new', 'fs', 'metadata', 'data')
-      servers()
+      launch('ceph-osd', '-i', '0')
+      launch('ceph-mds', '-i', 'a')
       while (!(await ceph(conf, 'mds', 'stat')).includes('up:active')) await delay(200)
       launch('radosgw', '-n', 'client.rgw')
       await answers(`http://127.0.0.1:${gateway}/`)
-      const { accessKeyId, secretAccessKey } = credentials
+      const { accessKeyId, secretAccessKey } = archive
       const user = ['user', 'create', '--uid=lab', '--display-name=lab', `--access-key=${accessKeyId}`]
       execFileSync('radosgw-admin', ['--conf', conf, ...user, `--secret-key=${secretAccessKey}`], { stdio: 'pipe' })
+      await createBucket(archive)
     },
-    killServers: () => kill((name) => /osd|mds/.test(name)),
+    killServers: () => kill((name) => name.includes('mds')),
     async restartServers() {
-      servers()
+      launch('ceph-mds', '-i', 'a')
       while (!(await ceph(conf, 'mds', 'stat')).includes('up:active')) await delay(200)
+    },
+    async evict(path) {
+      const sessions = JSON.parse(await ceph(conf, 'tell', 'mds.a', 'session', 'ls', '--format', 'json')) as Session[]
+      for (const { id, client_metadata: client } of sessions)
+        if (client.mount_point === path) await ceph(conf, 'tell', 'mds.a', 'client', 'evict', `id=${id}`)
     },
     stop: () => kill(() => true),
   }
@@ -107,10 +135,23 @@ function prepare(dir: string, conf: string): void {
   for (const name of ['mon', 'osd', 'mds', 'run', 'log', 'rgw']) mkdirSync(join(dir, name))
   const fsid = randomUUID()
   writeFileSync(conf, settings(dir, fsid))
+  const keyring = join(dir, 'keyring')
+  const osd = ['--cap', 'osd', 'allow *']
+  const mds = ['--cap', 'mds', 'allow *']
+  addKey(keyring, 'mon.', [])
+  for (const name of ['client.admin', 'client.rgw', 'osd.0', 'mds.a']) addKey(keyring, name, [...osd, ...mds])
   const map = join(dir, 'monmap')
   const at = ['--addv', 'a', `[v2:127.0.0.1:${monitor}]`]
   execFileSync('monmaptool', ['--create', '--fsid', fsid, ...at, map, '--clobber'], { stdio: 'pipe' })
-  execFileSync('ceph-mon', ['--conf', conf, '--mkfs', '-i', 'a', '--monmap', map], { stdio: 'pipe' })
+  execFileSync('ceph-mon', ['--conf', conf, '--mkfs', '-i', 'a', '--monmap', map, '--keyring', keyring], {
+    stdio: 'pipe',
+  })
+}
+
+function addKey(keyring: string, name: string, capabilities: string[]): void {
+  const key = ['--create-keyring', '--gen-key', '-n', name, '--cap', 'mon', 'allow *', ...capabilities]
+  const args = existsSync(keyring) ? key.slice(1) : key
+  execFileSync('ceph-authtool', [keyring, ...args], { stdio: 'pipe' })
 }
 
 /** Asks the monitor, which may still be starting. */
@@ -152,9 +193,7 @@ ms bind ipv6 = false
 ms bind msgr1 = false
 ms bind port min = 42800
 ms bind port max = 42899
-auth cluster required = none
-auth service required = none
-auth client required = none
+auth allow insecure global id reclaim = false
 osd pool default size = 1
 osd pool default min size = 1
 osd pool default pg num = 8
@@ -186,7 +225,7 @@ admin socket = ${dir}/run/$name.$pid.asok
 pid file = ${dir}/run/$name.pid
 log file = ${dir}/log/$name.log
 crash dir = ${dir}/run
-keyring = /dev/null
+keyring = ${dir}/keyring
 [client.rgw]
 rgw data = ${dir}/rgw
 rgw frontends = beast endpoint=127.0.0.1:${gateway}

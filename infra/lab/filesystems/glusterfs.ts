@@ -18,6 +18,7 @@ const caching = ['md-cache', 'write-behind', 'io-cache', 'quick-read']
 export const glusterfs: Filesystem = {
   name: 'glusterfs',
   packages: ['glusterfs-server', 'glusterfs-client', 'attr'],
+  devices: ['/dev/fuse'],
   async start(dir) {
     const brick = join(dir, 'brick')
     mkdirSync(brick)

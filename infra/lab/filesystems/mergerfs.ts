@@ -10,6 +10,7 @@ const options = 'cache.attr=5,cache.entry=5,cache.files=off'
 export const mergerfs: Filesystem = {
   name: 'mergerfs',
   packages: ['mergerfs', 'fuse3'],
+  devices: ['/dev/fuse'],
   async start(dir) {
     const back = join(dir, 'back')
     mkdirSync(back)

@@ -1,18 +1,20 @@
 /** Two sshfs mounts of one directory, through an sshd of the lab's own. Killing the server makes both mounts answer ENOTCONN or EIO. */
 
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { startProcess } from '../../../test/support/process.ts'
 import type { Filesystem } from '../filesystem.ts'
-import { fuseNode, shared, versionOf } from '../mounts.ts'
+import { fuseNode, shared } from '../mounts.ts'
+import { packageVersion } from '../packages.ts'
 
 const port = 42_022
 
 export const sshfs: Filesystem = {
   name: 'sshfs',
   packages: ['sshfs', 'openssh-server', 'openssh-client'],
+  devices: ['/dev/fuse'],
   async start(dir) {
     const back = join(dir, 'back')
     for (const one of [back, '/run/sshd']) mkdirSync(one, { recursive: true })
@@ -36,11 +38,10 @@ export const sshfs: Filesystem = {
     return {
       a,
       b,
-      version: versionOf('sshfs', ['-V']),
+      version: `sshfs ${packageVersion('sshfs')}`,
       server: {
         async kill() {
-          // The connections are processes of their own.
-          execFileSync('pkill', ['-KILL', '-g', String(server.pid)], { stdio: 'ignore' })
+          for (const pid of treeOf(server.pid)) process.kill(pid, 'SIGKILL')
           await server.ended
         },
         async restart() {
@@ -50,6 +51,8 @@ export const sshfs: Filesystem = {
         },
       },
       host: '127.0.0.1',
+      // Its listings are as old as dcache_timeout at most.
+      hidesMs: 21_000,
       calls: () => Promise.resolve(null),
       async stop() {
         await Promise.all([a.kill(), b.kill()])
@@ -57,6 +60,13 @@ export const sshfs: Filesystem = {
       },
     }
   },
+}
+
+/** The server and its connections, which are processes with sessions of their own. */
+function treeOf(pid: number): number[] {
+  const found = spawnSync('pgrep', ['-P', String(pid)], { encoding: 'utf8' })
+  const children = found.stdout.split('\n').filter((line) => line !== '')
+  return [pid, ...children.flatMap((child) => treeOf(Number(child)))]
 }
 
 function settings(dir: string): string {

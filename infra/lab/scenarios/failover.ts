@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Process } from '../../../test/support/process.ts'
 import type { Scenario } from '../scene.ts'
-import { count, filesOf } from '../scene.ts'
+import { count } from '../scene.ts'
 
 const perSecond = 100
 
@@ -19,25 +19,24 @@ export const failover: Scenario = {
     const onA = await cluster.collect(a)
     let onB: Process = await cluster.collect(b)
     for (let round = 0; round < scene.rounds; round++) {
-      cluster.append(b, { rate: perSecond, name: `b${round}` })
+      await cluster.append(b, { rate: perSecond, name: `b${round}` })
       await delay(800 + Math.random() * 1500)
       await b.kill()
-      const other = cluster.append(a, { rate: perSecond, name: `a${round}` })
+      const other = await cluster.append(a, { rate: perSecond, name: `a${round}` })
       await delay(1200)
       await b.revive()
       onB = await cluster.collect(b)
-      other.kill('SIGTERM')
-      await other.ended
+      await other.end()
       scene.say(`failover ${round + 1} of ${scene.rounds}`)
     }
-    const truth = () => filesOf(cluster.at(a))
+    const truth = () => a.files(cluster.at(a))
     const counts = await count(cluster, a, { collectors: [onA, onB], truth })
     const anomalies = await cluster.gleaner(a, '--json', 'anomalies')
     await cluster.close()
-    const { written, archived, lost, doubled, problems } = counts
+    const { written, archived, lost, doubled, revised, problems } = counts
     const told = (JSON.parse(anomalies.stdout || '[]') as unknown[]).length
     return {
-      facts: { rounds: scene.rounds, written, archived, lost, doubled, anomalies: told },
+      facts: { rounds: scene.rounds, written, archived, lost, doubled, revised, anomalies: told },
       problems: problems.map((one) => one.replace(join(cluster.dir, ''), '')),
     }
   },

@@ -2,7 +2,7 @@
 
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Scenario } from '../scene.ts'
-import { count, filesOf } from '../scene.ts'
+import { count } from '../scene.ts'
 
 const perSecond = 35
 
@@ -12,15 +12,15 @@ export const story: Scenario = {
     const { a, b } = scene.mounted
     const cluster = await scene.open()
     const collectors = [await cluster.collect(a), await cluster.collect(b)]
-    const writers = ['lsb.acct', 'lsb.stream'].map((file) => cluster.append(b, { rate: perSecond, name: file, file }))
+    const writers = [
+      await cluster.append(b, { rate: perSecond, name: 'acct' }),
+      await cluster.append(b, { rate: perSecond, name: 'stream', file: 'lsb.stream' }),
+    ]
     await delay(scene.seconds * 1000)
-    for (const writer of writers) {
-      writer.kill('SIGTERM')
-      await writer.ended
-    }
-    const counts = await count(cluster, a, { collectors, truth: () => filesOf(cluster.at(b)) })
+    for (const writer of writers) await writer.end()
+    const counts = await count(cluster, a, { collectors, truth: () => b.files(cluster.at(b)) })
     await cluster.close()
-    const { written, archived, lost, doubled, problems } = counts
-    return { facts: { written, archived, lost, doubled }, problems }
+    const { written, archived, lost, doubled, revised, problems } = counts
+    return { facts: { written, archived, lost, doubled, revised }, problems }
   },
 }

@@ -1,0 +1,76 @@
+import { appendFile, rename, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { ExecutionContext } from 'ava'
+import test from 'ava'
+import { listAll } from '../../src/roles/ledger.ts'
+import { openThrottle } from '../../src/roles/throttle.ts'
+import { openWorker } from '../../src/roles/work.ts'
+import { openRoot } from '../support/root-context.ts'
+
+/** A worker that has archived `one` of a file and has seen and published `two` after it. */
+async function work(t: ExecutionContext) {
+  const { context: opened, path, store, feed } = openRoot(t)
+  let writes = 0
+  const root = { ...opened.root, seal: { bytes: 1e9, ageMs: 1e9 }, settle: { ...opened.root.settle, tailMs: 50 } }
+  const context = { ...opened, root, random: () => String(writes++).padStart(32, '0') }
+  const worker = openWorker(context, { inFlight: openThrottle(1e8) })
+  worker.setRemote(false)
+  const visit = async (name: string): Promise<void> => {
+    worker.signal({ path: name, cause: 'test' })
+    await worker.caughtUp(20)
+  }
+  const file = join(path, 'acct')
+  await writeFile(file, 'one\n')
+  await visit('acct')
+  await appendFile(file, 'two\n')
+  await visit('acct')
+  const stopping = new AbortController()
+  const running = worker.run(stopping.signal)
+  t.teardown(async () => {
+    stopping.abort()
+    await running
+  })
+  const journal = async (): Promise<{ kind: string; start: number; end: number; path: string }[]> => {
+    const listed = await listAll(store, 'evidence/journal/')
+    const bodies = await Promise.all(listed.map(async ({ key }) => (await store.get(key))?.body.toString() ?? ''))
+    return bodies.map((body) => JSON.parse(body) as { kind: string; start: number; end: number; path: string })
+  }
+  const kinds = (): string[] =>
+    feed.records('r').map(({ fields }) => `${String(fields['kind'])} ${String(fields['raw'] ?? '')}`.trim())
+  return { file, visit, journal, kinds }
+}
+
+/** Longer than the worker waits before it decides. */
+const decidedMs = 2500
+
+test('a file that another one replaces before all that was seen of it is archived has vanished, and what was published of that is disowned', async (t) => {
+  const { file, visit, journal, kinds } = await work(t)
+  await writeFile(file, 'another beginning\n')
+  await visit('acct')
+  while ((await journal()).length === 0) await delay(50)
+  while (!kinds().includes('revision')) await delay(50)
+  const [told, ...more] = await journal()
+  t.like(told, { kind: 'vanished', path: 'acct', start: 4, end: 8 })
+  t.deepEqual(more, [])
+})
+
+test('one that was moved and then replaced has not', async (t) => {
+  const { file, visit, journal, kinds } = await work(t)
+  await rename(file, `${file}.1`)
+  await writeFile(file, 'another beginning\n')
+  await visit('acct')
+  await delay(decidedMs)
+  t.deepEqual(await journal(), [])
+  t.false(kinds().includes('revision'))
+})
+
+test('one whose rest is archived by then has not', async (t) => {
+  const { file, visit, journal } = await work(t)
+  await rename(file, `${file}.1`)
+  await writeFile(file, 'another beginning\n')
+  await visit('acct.1')
+  await visit('acct')
+  await delay(decidedMs)
+  t.deepEqual(await journal(), [])
+})
