@@ -47,6 +47,7 @@ export const serverDead: Scenario = {
     await server?.restart()
     const backMs = await answers(cluster, [a, b])
     await written(cluster, b, 'after')
+    const staleMs = await agree(cluster, a, b)
     const counts = await count(two, a, { collectors: [collector], truth: () => b.files(cluster.at(b)) })
     const { stdout } = await two.gleaner(a, '--json', 'anomalies')
     for (const one of [cluster, two, dying]) await one.close()
@@ -57,7 +58,13 @@ export const serverDead: Scenario = {
     if (saidMs > endMs) problems.push(`SIGTERM took ${saidMs} ms`)
     if (/"(vanished|truncated)"/.test(stdout)) problems.push(`something is taken for deleted: ${stdout}`)
     const latency = { 'healthy p50 ms': quantile(lags, 0.5), 'healthy max ms': worst }
-    const facts = { ...latency, 'SIGTERM ms': saidMs, 'gone ms': goneMs, 'mounts back ms': backMs }
+    const facts = {
+      ...latency,
+      'SIGTERM ms': saidMs,
+      'gone ms': goneMs,
+      'mounts back ms': backMs,
+      'A stale ms': staleMs,
+    }
     return { facts: { ...facts, written: counts.written, lost: counts.lost, doubled: counts.doubled }, problems }
   },
 }
@@ -85,6 +92,16 @@ async function answers(cluster: Cluster, nodes: LabNode[]): Promise<number> {
       if (performance.now() - began > patienceMs) throw new Error(`${node.name} does not get its mount back`)
       await delay(500)
     }
+  return Math.round(performance.now() - began)
+}
+
+/** How long A still shows what it knew before the server died: OpenAFS for minutes, without an error. */
+async function agree(cluster: Cluster, a: LabNode, b: LabNode): Promise<number> {
+  const began = performance.now()
+  const size = async (node: LabNode) => (await node.files(cluster.at(node))).get('lsb.acct')?.length
+  for (const kept = await size(b); (await size(a)) !== kept; await delay(500))
+    if (performance.now() - began > patienceMs)
+      throw new Error('A does not see what B wrote after the server came back')
   return Math.round(performance.now() - began)
 }
 
