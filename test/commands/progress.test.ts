@@ -1,6 +1,7 @@
 /** What a person sees while a command runs: a line on a terminal, redrawn and removed; lines in a log. */
 
 import { spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { appendFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -13,10 +14,13 @@ const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 const line =
   /archived [\d.]+ [KM]iB of [\d.]+ MiB, [\d.]+ [KM]iB left, [\d.]+ [KM]?i?B\/s, (\d+ min )?\d+ s to go; \d+ segments?/
 
+/** Lines that hardly compress: what is sent is bounded, not what is read. */
 async function bigSite(): Promise<Site> {
   const site = await openSite()
-  for (let file = 0; file < 24; file++)
-    await appendFile(join(site.logs, `file-${file}`), `${file}: ${'x'.repeat(97)}\n`.repeat(10_000))
+  for (let file = 0; file < 24; file++) {
+    const lines = Array.from({ length: 10_000 }, () => randomBytes(75).toString('base64'))
+    await appendFile(join(site.logs, `file-${file}`), `${lines.join('\n')}\n`)
+  }
   return site
 }
 
