@@ -128,6 +128,7 @@ test('what comes after all is not joined, whoever reads', async (t) => {
 test('without a records stream the journal says it all the same', async (t) => {
   const { visit, write, replayed, anomalies } = collect(t, htcondor, false)
   await write('f', ad(1) + half)
+  await visit('f')
   await visit('f', 'final')
   t.deepEqual(
     (await replayed()).map(({ raw, flags }) => [raw, flags.includes('incomplete')]),
