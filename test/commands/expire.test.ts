@@ -11,6 +11,7 @@ import {
 } from 'node:fs'
 import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
+import { setTimeout as delay } from 'node:timers/promises'
 import test from 'ava'
 import { contentId, sourceId } from '../../src/core/identity.ts'
 import { segmentKey } from '../../src/core/segment.ts'
@@ -180,6 +181,8 @@ test('collected, expired with a kill in the middle, finished, collected on, rota
   t.is((await gleaner('replay', 'r', '--source', id, '--from', '0', '--to', '10')).code, 1)
   t.is((await gleaner('replay', 'r', '--source', id)).stdout.trim().split('\n').length, 1)
 
+  // A new history's floor lies two seconds before its begin.
+  await delay(2500)
   await client.flushall()
   await collecting(async () => (await client.exists('{gleaner:r}:epoch')) === 1 && (await proven()) >= text.length + 5)
   t.deepEqual(await entries(), [])
