@@ -68,8 +68,8 @@ async function doctorSays(cluster: Cluster, node: LabNode): Promise<string> {
   if (stdout === '') return `nothing: ${stderr}`
   const { findings } = JSON.parse(stdout) as { findings: { check: string; subject: string; means: string }[] }
   const means = findings.find(({ check, subject }) => check === 'mount' && subject === root)?.means ?? ''
-  if (means.includes('inotify sees every change')) return 'sees all'
-  return means.includes('inotify sees what this node writes, and nothing of what others write')
+  if (means.includes('sees every change')) return 'sees all'
+  return means.includes('sees what this node writes, and nothing of what others write')
     ? 'sees its own only'
     : `something else: ${means}`
 }
