@@ -103,7 +103,11 @@ async function agree(cluster: Cluster, a: LabNode, b: LabNode): Promise<number> 
     const files = await node.files(cluster.at(node)).catch(() => new Map<string, Buffer>())
     return files.get('lsb.acct')?.length ?? null
   }
-  for (const kept = await size(b); kept === null || (await size(a)) !== kept; await delay(500))
+  const isAgreed = async () => {
+    const [byA, byB] = [await size(a), await size(b)]
+    return byA !== null && byA === byB
+  }
+  for (; !(await isAgreed()); await delay(500))
     if (performance.now() - began > patienceMs)
       throw new Error('A does not see what B wrote after the server came back')
   return Math.round(performance.now() - began)
