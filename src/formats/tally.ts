@@ -1,7 +1,7 @@
 /** How well a format fits a file: what it makes of the file's first records. Neither comments, headers nor empty lines count. */
 
 import type { Format, Framed, ParseContext } from './format.ts'
-import { parseFramed } from './format.ts'
+import { jobOf, parseFramed } from './format.ts'
 
 const recordsMax = 100
 const uncounted = ['comment', 'header', 'blank']
@@ -27,7 +27,7 @@ export function tallyOf(format: Format, records: Framed[], context: ParseContext
     tally.tried++
     if (error !== '') tally.firstError ??= { offset: framed.start, code: error }
     else tally.understood++
-    if (format.job?.(parsed, context)) tally.jobs++
+    if (jobOf(format, parsed, context)) tally.jobs++
   }
   return tally
 }

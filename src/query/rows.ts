@@ -1,7 +1,7 @@
 /** Archived records → rows of the tables, in batches of bounded size. */
 
 import type { Format, Framed, ParseContext } from '../formats/format.ts'
-import { parseFramed } from '../formats/format.ts'
+import { jobOf, parseFramed } from '../formats/format.ts'
 import type { Job } from '../formats/job.ts'
 import type { Mark } from '../roles/ledger.ts'
 
@@ -78,7 +78,7 @@ export function rowOf(
     fields: JSON.stringify(parsed.fields),
     error: parsed.error === '' ? null : parsed.error,
     duplicateOf: null,
-    job: parsed.error === '' ? (format.job?.(parsed, parse) ?? null) : null,
+    job: parsed.error === '' ? jobOf(format, parsed, parse) : null,
   }
 }
 
