@@ -64,15 +64,21 @@ export async function beginningOf({ store, root }: Known, source: string, bytesM
 
 /** The bytes [0, end), end ≤ 4096, some of which may have expired. Throws `store-damaged`. */
 export async function firstBytes(known: Known, source: string, end: number): Promise<Buffer> {
-  for (let attempt = 1; ; attempt++) {
+  return besideExpiry(async () => {
     const kept = await beginningOf(known, source, end)
     const pieces = [kept]
+    for await (const { bytes } of read(known, source, { start: kept.length, end })) pieces.push(bytes)
+    return Buffer.concat(pieces)
+  })
+}
+
+/** More may expire between a look at the boundary and the read behind it: then the next boundary tells. Throws what `attempt` throws. */
+export async function besideExpiry<T>(attempt: () => Promise<T>): Promise<T> {
+  for (let count = 1; ; count++) {
     try {
-      for await (const { bytes } of read(known, source, { start: kept.length, end })) pieces.push(bytes)
-      return Buffer.concat(pieces)
+      return await attempt()
     } catch (error) {
-      // They expired between the two: the boundary has them now.
-      if (!isGleanerError(error, 'expired') || attempt === attemptsMax) throw error
+      if (!isGleanerError(error, 'expired') || count === attemptsMax) throw error
     }
   }
 }

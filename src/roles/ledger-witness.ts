@@ -8,7 +8,7 @@ import { beginningBytes } from '../core/identity.ts'
 import { parseSegmentKey, revisionPrefix, segmentBytesMax } from '../core/segment.ts'
 import { isGleanerError } from '../errors.ts'
 import { boundaryOf } from './boundaries.ts'
-import { firstBytes, read } from './ledger-read.ts'
+import { besideExpiry, firstBytes, read } from './ledger-read.ts'
 import type { Known, Mark } from './ledger-segments.ts'
 import { headerOf, lastSegment, listAll, segmentsFrom } from './ledger-segments.ts'
 
@@ -60,7 +60,7 @@ export async function prefixOf(known: Known, source: string, size: number): Prom
     return { size, start, sha256: hash.digest('hex'), witness: fits?.witness ?? null, beginning }
   } catch (error) {
     if (!isGleanerError(error, 'expired')) throw error
-    return expiredPrefix(known, source, { size, beginning })
+    return besideExpiry(() => expiredPrefix(known, source, { size, beginning }))
   }
 }
 
