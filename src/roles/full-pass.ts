@@ -3,7 +3,8 @@
  *
  *  - a new archive with `feed.since: now`: set the position of each file that was there, then open the epoch
  *  - prove what is not proven yet
- *  - sweep: publish from the archive what lies between position and head of sources whose files may be gone
+ *  - sweep: publish from the archive what lies between position and head of sources whose files may be gone, and disown what was published
+ *    beyond the head of sources whose files are
  *  - keep the catalog
  *  - raise the floor, so that Redis forgets the positions of sources that are archived and published
  */
@@ -241,8 +242,11 @@ async function sweepSource(
 ): Promise<'behind' | 'droppable' | 'kept'> {
   const { last, stored } = at.reach
   const position = decodePosition(at.text ?? '')
-  const isBehind = !position || position.published < (await endOf(worker, at.source, last))
+  const head = await endOf(worker, at.source, last)
+  const isBehind = !position || position.published < head
   if (isBehind) await worker.catchUp(at.source)
+  else if (position.published > head && worker.entries.holders(at.source).length === 0)
+    await worker.leave(at.source, position.published)
   if (!at.isRaising || !stored) return 'kept'
   const end = await endOf(worker, at.source, stored)
   // What a last, unfinished record holds of it cannot be published yet.

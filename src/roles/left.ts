@@ -3,7 +3,7 @@
  * may show only later; or it was overwritten, or another one was put in its place. So after `settle.tail` it is asked whether any file holds
  * the source; if none does, what was not archived of it is gone: an anomaly, and what was published of that is disowned.
  *
- * In memory: what a killed process had seen is not known to the next one.
+ * In memory. Of what a killed process had seen the next one learns, by the sweep of a full pass, as much as had been published.
  */
 
 import { isGleanerError } from '../errors.ts'
@@ -66,6 +66,9 @@ async function decide(
   const { source, path, seen } = one
   const head = await ledger.last(source)
   if (!head || head.end >= seen || entries.holders(source).length > 0) return true
+  // What the path holds is not known yet: it may be this source.
+  const entry = entries.get(path)
+  if (entry?.source === null && !entry.quiet) return false
   try {
     if (await isHeldElsewhere({ context, entries, fresh: remote() }, candidateOf(head), path)) return true
   } catch (error) {

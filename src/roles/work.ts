@@ -70,6 +70,8 @@ export interface Worker {
   caughtUp(withinMs: number): Promise<void>
   /** Publishes from the archive what lies between position and head, of a source whose file need not exist; later, if not now. */
   catchUp(source: string): Promise<void>
+  /** Published up to `seen`, beyond its head, and no file is known to be it: if that stays so, what was not archived of it is gone. */
+  leave(source: string, seen: number): Promise<void>
   /** Archives whatever is complete from now on, whatever its age. */
   drain(on: boolean): void
   /** Whether other machines write this root. */
@@ -104,7 +106,7 @@ interface Working {
 export function openWorker(context: RootContext, shared: { inFlight: Throttle; headTrustedMs?: number }): Worker {
   const { root, telemetry } = context
   const working = openWorking(context, shared)
-  const { parts, prover, epochs, queue, state } = working
+  const { parts, prover, left, epochs, queue, state } = working
   const { entries, ledger, journal, publisher } = parts
   const heard = { inotify: 0, reconcile: 0 }
   const signal: Worker['signal'] = ({ path, size }, options = {}) => {
@@ -132,6 +134,10 @@ export function openWorker(context: RootContext, shared: { inFlight: Throttle; h
     async catchUp(source) {
       if (publisher && !(await publishArchived({ publisher, ledger }, source, { disown: false })))
         parts.debts.add(source)
+    },
+    async leave(source, seen) {
+      const head = await ledger.last(source)
+      if (head) left.add(source, { path: head.path, seen })
     },
     drain(on) {
       state.draining = on

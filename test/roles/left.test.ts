@@ -5,7 +5,9 @@ import type { ExecutionContext } from 'ava'
 import test from 'ava'
 import { listAll } from '../../src/roles/ledger.ts'
 import { openThrottle } from '../../src/roles/throttle.ts'
+import type { Worker } from '../../src/roles/work.ts'
 import { openWorker } from '../../src/roles/work.ts'
+import { openFullPass } from '../../src/roles/full-pass.ts'
 import { openRoot } from '../support/root-context.ts'
 
 /** A worker that has archived `one` of a file and has seen and published `two` after it. */
@@ -14,23 +16,41 @@ async function work(t: ExecutionContext) {
   let writes = 0
   const root = { ...opened.root, seal: { bytes: 1e9, ageMs: 1e9 }, settle: { ...opened.root.settle, tailMs: 50 } }
   const context = { ...opened, root, random: () => String(writes++).padStart(32, '0') }
-  const worker = openWorker(context, { inFlight: openThrottle(1e8) })
-  worker.setRemote(false)
-  const visit = async (name: string): Promise<void> => {
-    worker.signal({ path: name, cause: 'test' })
-    await worker.caughtUp(20)
+  const open = (): Opened => {
+    const worker = openWorker(context, { inFlight: openThrottle(1e8) })
+    worker.setRemote(false)
+    const visit = async (name: string): Promise<void> => {
+      worker.signal({ path: name, cause: 'test' })
+      await worker.caughtUp(20)
+    }
+    return { worker, visit }
   }
+  const { worker, visit } = open()
   const file = join(path, 'acct')
   await writeFile(file, 'one\n')
   await visit('acct')
   await appendFile(file, 'two\n')
   await visit('acct')
-  const stopping = new AbortController()
-  const running = worker.run(stopping.signal)
-  t.teardown(async () => {
-    stopping.abort()
-    await running
-  })
+  const run = (one: Worker): (() => Promise<void>) => {
+    const stopping = new AbortController()
+    const running = one.run(stopping.signal)
+    const stop = async (): Promise<void> => {
+      stopping.abort()
+      await running
+    }
+    t.teardown(stop)
+    return stop
+  }
+  const stop = run(worker)
+  /** Another process takes over: the first ended, and what it had in memory is gone. A full pass follows. */
+  const next = async (): Promise<void> => {
+    await stop()
+    const { worker: second, visit: visitAgain } = open()
+    run(second)
+    await visitAgain('acct')
+    const report = { files: 1, bytes: 0 }
+    await openFullPass(context, second)({ report, startedAt: await store.nowMs(), sizes: null, alone: false })
+  }
   const journal = async (): Promise<{ kind: string; start: number; end: number; path: string }[]> => {
     const listed = await listAll(store, 'evidence/journal/')
     const bodies = await Promise.all(listed.map(async ({ key }) => (await store.get(key))?.body.toString() ?? ''))
@@ -38,7 +58,12 @@ async function work(t: ExecutionContext) {
   }
   const kinds = (): string[] =>
     feed.records('r').map(({ fields }) => `${String(fields['kind'])} ${String(fields['raw'] ?? '')}`.trim())
-  return { file, visit, journal, kinds }
+  return { file, visit, next, journal, kinds }
+}
+
+interface Opened {
+  worker: Worker
+  visit: (name: string) => Promise<void>
 }
 
 /** Longer than the worker waits before it decides. */
@@ -73,4 +98,21 @@ test('one whose rest is archived by then has not', async (t) => {
   await visit('acct')
   await delay(decidedMs)
   t.deepEqual(await journal(), [])
+})
+
+test('what an ended process had published of a file that is gone is told and disowned by the next one', async (t) => {
+  const { file, next, journal, kinds } = await work(t)
+  await writeFile(file, 'another beginning\n')
+  await next()
+  while ((await journal()).length === 0) await delay(50)
+  while (!kinds().includes('revision')) await delay(50)
+  t.like((await journal())[0], { kind: 'vanished', path: 'acct', start: 4, end: 8 })
+})
+
+test('what it had published of a file that is there goes on', async (t) => {
+  const { next, journal, kinds } = await work(t)
+  await next()
+  await delay(decidedMs)
+  t.deepEqual(await journal(), [])
+  t.false(kinds().includes('revision'))
 })
