@@ -153,7 +153,9 @@ export async function limitsOf(
     : [[], []]
   return sources.map((source, index) => {
     const position = decodePosition(positions[index] ?? '')
-    const publishedTo = position && Math.min(position.published, position.announced, position.ahead?.at ?? Infinity)
+    // The segment that ends where publishing ahead began stays: it is what a revision would name.
+    const settledTo = position?.ahead ? position.ahead.at - 1 : Infinity
+    const publishedTo = position && Math.min(position.published, position.announced, settledTo)
     const told = Number((proven[index] ?? '0').split(' ')[0]) || 0
     const provenTo = proofs.provenTo.get(source)
     return {

@@ -29,8 +29,8 @@ import type { Worker } from './work.ts'
 const floorDelayMs = 10 * 60_000
 /** Raising the floor lists the whole archive of a root: not for a handful of positions. */
 const positionsWorthDropping = 1000
-/** Another node may have died between archiving and publishing a file that is gone since. */
-const sweepEveryMs = 3_600_000
+/** Another node may have died between archiving and publishing a file that is gone since. A sweep lists the whole archive of a root. */
+const passesPerSweep = 6
 const caughtUpMsMax = 60_000
 /** Segments of one source that a full pass gives to be proven. */
 const provenPerPassMax = 1000
@@ -63,6 +63,7 @@ export function openFullPass(context: RootContext, worker: Worker): FullPass {
       return facts.sizes !== null && openEpoch(context, worker, { feed, epoch, sizes: facts.sizes })
     const to = Math.floor(startedAt - floorDelayMs)
     const raise = !facts.alone && to > epoch.floorMs && worker.entries.size >= positionsWorthDropping
+    const sweepEveryMs = passesPerSweep * context.root.reconcile.fullEveryMs
     const isDue = swept.epoch !== epoch.id || startedAt - swept.atMs >= sweepEveryMs
     if (raise || isDue) await sweep(context, worker, { feed, epoch, raiseTo: raise ? to : null })
     swept = { epoch: epoch.id, atMs: startedAt }

@@ -171,7 +171,8 @@ function isUnchanged(
   if (published === null || entry.source === null || entry.state === 'behind' || entry.state === 'truncated')
     return true
   const head = one.worker.ledger.known(entry.source) ?? entry.head
-  return head !== null && published >= Math.max(head.end, entry.published)
+  // Beyond the file's end: another file's records were published as this source's, and Redis lost what was said of that.
+  return head !== null && published >= Math.max(head.end, entry.published) && published <= entry.stat.size
 }
 
 /**

@@ -108,8 +108,11 @@ export async function visit(
   const { ledger } = parts
   const mark =
     entry.source === null ? null : (ledger.known(entry.source) ?? (await ledger.last(entry.source, entry.seen)))
+  const inoBefore = entry.stat?.ino
   const known = mark ? await lookAt(one, { mark, c0: entry.c0, evidence: evidenceOf(entry.c0, mark) }) : null
-  return known ? goOn(one, known) : act(one, await identify(one))
+  // Another file stands there now. It fits, but where files begin alike another source may fit it better.
+  const isReplaced = inoBefore !== undefined && known !== null && known.look.stat.ino !== inoBefore
+  return known && !isReplaced ? goOn(one, known) : act(one, await identify(one))
 }
 
 /** Resolves the path afresh. */

@@ -166,6 +166,26 @@ test('with Redis, what is not published stays', async (t) => {
   t.is(await end(), 0, 'nor all of them')
   await feed.open('r', 'e')
   t.is(await end(), 12)
+  const ahead = openMemoryFeed({ clock: systemClock })
+  await ahead.begin('r', epoch)
+  const digest = '0'.repeat(64)
+  const unsettled = {
+    at: 18,
+    digest,
+    isFalse: false,
+    marks: [{ end: 30, digest }],
+    witness: { length: 0, sha256: digest },
+  }
+  await ahead.positionIfAbsent('r', 'e', {
+    source: id,
+    position: encodePosition({ published: 30, announced: 18, ahead: unsettled }),
+  })
+  await ahead.open('r', 'e')
+  t.is(
+    (await expireBefore(store, day(9), { dryRun: true, feed: ahead }))[0]?.end,
+    12,
+    'what was published ahead may have to be disowned, and a revision names the last segment',
+  )
   const none = openMemoryFeed({ clock: systemClock })
   await none.begin('r', { ...epoch, state: 'open' })
   t.is(

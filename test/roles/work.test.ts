@@ -3,6 +3,8 @@ import { join } from 'node:path'
 import type { ExecutionContext } from 'ava'
 import test from 'ava'
 import type { MemoryFeed } from '../../src/adapters/memory-feed.ts'
+import type { Position } from '../../src/core/position.ts'
+import { decodePosition, encodePosition } from '../../src/core/position.ts'
 import { GleanerError } from '../../src/errors.ts'
 import type { Feed } from '../../src/ports/feed.ts'
 import type { RootContext, RootSettings } from '../../src/roles/context.ts'
@@ -128,4 +130,36 @@ test('since now: what was there before the first pass is not published, though i
     String(raw),
   )
   t.true(raw.includes('new 2\n'))
+})
+
+test('a file that replaces one which begins alike is resolved anew, and goes on as the source that it was', async (t) => {
+  const { open, file, store } = work(t, (context) => settings(context, { seal: { bytes: 1, ageMs: 1 } }))
+  const { visit } = open()
+  await writeFile(file('acct'), 'header\nlong\n')
+  await visit('acct')
+  await writeFile(file('acct.1'), 'header\nto')
+  await visit('acct.1')
+  await writeFile(file('acct.2'), 'header\n')
+  await visit('acct.2')
+  const segments = async (): Promise<string[]> => (await listAll(store, 'evidence/segments/r/')).map(({ key }) => key)
+  const before = await segments()
+  t.is(before.length, 2, 'the short one is the beginning of both')
+  await rename(file('acct'), file('acct.2'))
+  await visit('acct.2')
+  t.deepEqual(await segments(), before)
+})
+
+test('a position beyond the end of its file is looked into by a full pass', async (t) => {
+  const { open, file, feed } = work(t, (context) => settings(context, { seal: { bytes: 1, ageMs: 1 } }))
+  const { visit, pass } = open()
+  await writeFile(file('acct'), 'one\n')
+  await visit('acct')
+  t.like(await pass(), { signalled: 0 })
+  const source = String(feed.records('r')[0]?.fields['source'])
+  const epoch = await feed.epoch('r')
+  const [expected = null] = await feed.positions('r', [source])
+  const next = encodePosition({ ...(decodePosition(expected ?? '') as Position), published: 99 })
+  const batch = { source, expected, next, entries: [], announcements: [] }
+  await feed.publish('r', { ...batch, epoch: epoch?.id ?? '', floorMs: epoch?.floorMs ?? 0 })
+  t.like(await pass(), { signalled: 1 })
 })

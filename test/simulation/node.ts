@@ -125,7 +125,7 @@ export function settings({ since }: Shared): RootSettings {
     settle: { readMs: 250, tailMs: 5000, finalMs: 30_000 },
     limits: { lineBytesMax: 2000, storeBytesInFlight: 1 << 20, proveBytesPerSecond: 1e9 },
     feed: { since, maxAgeMs: 1e9, maxBytes: 1e9, recordBytesMax: 1e6 },
-    reconcile: { everyMs, fullEveryMs: 8000, metadataPerSecondMax: 100_000 },
+    reconcile: { everyMs, fullEveryMs: 5000, metadataPerSecondMax: 100_000 },
   }
 }
 
