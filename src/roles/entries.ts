@@ -88,7 +88,7 @@ export interface Entries {
 /** `left` is told of a source that a path turns away from, though more of it was seen than is archived. */
 export function openEntries(
   familyOf: (path: string) => string,
-  left: (source: string, seen: { path: string; seen: number }) => void = () => undefined,
+  left: (source: string, seen: Pick<Entry, 'path' | 'seen' | 'lookedMs'>) => void = () => undefined,
 ): Entries {
   const byPath = new Map<string, Entry>()
   const bySource = new MultiMap<string, string>()

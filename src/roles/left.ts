@@ -18,8 +18,8 @@ import { candidateOf } from './ledger.ts'
 const leftMax = 10_000
 
 export interface Left {
-  /** `seen`: its largest size. */
-  add(source: string, seen: { path: string; seen: number }): void
+  /** `seen`: its largest size. `lookedMs`: what the path holds counts from a look on that is no older (monotonic). */
+  add(source: string, seen: { path: string; seen: number; lookedMs: number }): void
   /** Decides about those that have settled. Throws what keeps it from looking; they are asked again. */
   step(): Promise<void>
 }
@@ -36,6 +36,7 @@ interface One {
   source: string
   path: string
   seen: number
+  lookedMs: number
   sinceMs: number
 }
 
@@ -43,10 +44,11 @@ export function openLeft(context: RootContext, parts: () => LeftParts): Left {
   const { clock, root } = context
   const waiting = new Map<string, One>()
   return {
-    add(source, { path, seen }) {
+    add(source, { path, seen, lookedMs }) {
       if (waiting.size >= leftMax) return
       const before = waiting.get(source)
-      waiting.set(source, { source, path, seen: Math.max(seen, before?.seen ?? 0), sinceMs: clock.monotonicMs() })
+      const most = Math.max(seen, before?.seen ?? 0)
+      waiting.set(source, { source, path, seen: most, lookedMs, sinceMs: clock.monotonicMs() })
     },
     async step() {
       for (const one of waiting.values()) {
@@ -66,9 +68,9 @@ async function decide(
   const { source, path, seen } = one
   const head = await ledger.last(source)
   if (!head || head.end >= seen || entries.holders(source).length > 0) return true
-  // What the path holds is not known yet: it may be this source.
+  // What the path holds now is not known yet: it may be this source.
   const entry = entries.get(path)
-  if (entry?.source === null && !entry.quiet) return false
+  if (entry && (entry.lookedMs < one.lookedMs || (entry.source === null && !entry.quiet))) return false
   try {
     if (await isHeldElsewhere({ context, entries, fresh: remote() }, candidateOf(head), path)) return true
   } catch (error) {

@@ -137,7 +137,7 @@ export function openWorker(context: RootContext, shared: { inFlight: Throttle; h
     },
     async leave(source, seen) {
       const head = await ledger.last(source)
-      if (head) left.add(source, { path: head.path, seen })
+      if (head) left.add(source, { path: head.path, seen, lookedMs: context.clock.monotonicMs() })
     },
     drain(on) {
       state.draining = on
