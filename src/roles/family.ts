@@ -14,6 +14,8 @@ interface Question {
   context: RootContext
   entries: Entries
   fresh: boolean
+  /** Members that are known to be another source, whatever they begin with. */
+  isOther?: (path: string) => boolean
 }
 
 /** Whether some member other than `path` reaches the candidate's head with its last witness. */
@@ -26,12 +28,12 @@ export async function isHeldElsewhere(question: Question, candidate: Candidate, 
  * concluded from that.
  */
 export async function holderOf(question: Question, candidate: Candidate, path: string): Promise<string | null> {
-  const { entries } = question
-  const holders = entries.holders(candidate.id).filter((other) => other !== path)
-  for (const other of holders.slice(0, membersMax)) {
+  const { entries, isOther } = question
+  const isAsked = (other: string): boolean => other !== path && !isOther?.(other)
+  for (const other of entries.holders(candidate.id).filter(isAsked).slice(0, membersMax)) {
     if (typeof (await holding(question, candidate, other)) === 'number') return other
   }
-  for (const other of (await membersOnDisk(question, path)).filter((one) => one !== path).slice(0, membersMax)) {
+  for (const other of (await membersOnDisk(question, path)).filter(isAsked).slice(0, membersMax)) {
     const held = await holding(question, candidate, other)
     if (typeof held === 'number') return other
     if (held === 'unknown') throw new GleanerError('file-changed', { operation: 'compare', subject: other })

@@ -18,6 +18,7 @@ import { isGleanerError } from '../errors.ts'
 import { saveCatalog } from './catalog.ts'
 import type { RootContext, RootSettings } from './context.ts'
 import type { Entry } from './entries.ts'
+import { isHeld } from './left.ts'
 import type { Mark } from './ledger.ts'
 import type { Seen } from './pass.ts'
 import type { Reach } from './reach.ts'
@@ -65,8 +66,10 @@ export function openFullPass(context: RootContext, worker: Worker): FullPass {
     const raise = !facts.alone && to > epoch.floorMs && worker.entries.size >= positionsWorthDropping
     const sweepEveryMs = passesPerSweep * context.root.reconcile.fullEveryMs
     const isDue = swept.epoch !== epoch.id || startedAt - swept.atMs >= sweepEveryMs
-    if (raise || isDue) await sweep(context, worker, { feed, epoch, raiseTo: raise ? to : null })
-    swept = { epoch: epoch.id, atMs: startedAt }
+    if (raise || isDue) {
+      await sweep(context, worker, { feed, epoch, raiseTo: raise ? to : null })
+      swept = { epoch: epoch.id, atMs: startedAt }
+    }
     return true
   }
 
@@ -246,7 +249,7 @@ async function sweepSource(
   const head = await endOf(worker, at.source, last)
   const isBehind = !position || position.published < head
   if (isBehind) await worker.catchUp(at.source)
-  else if (position.published > head && worker.entries.holders(at.source).length === 0)
+  else if (position.published > head && !isHeld(worker.entries, at.source))
     await worker.leave(at.source, position.published)
   if (!at.isRaising || !stored) return 'kept'
   const end = await endOf(worker, at.source, stored)

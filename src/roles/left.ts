@@ -59,6 +59,11 @@ export function openLeft(context: RootContext, parts: () => LeftParts): Left {
   }
 }
 
+/** Whether a file is known to be the source. One that is only its beginning, and stays so, is not. */
+export function isHeld(entries: Entries, source: string): boolean {
+  return entries.holders(source).some((path) => !['behind', 'truncated'].includes(entries.get(path)?.state ?? ''))
+}
+
 /** False: ask again. */
 async function decide(
   context: RootContext,
@@ -67,12 +72,18 @@ async function decide(
 ): Promise<boolean> {
   const { source, path, seen } = one
   const head = await ledger.last(source)
-  if (!head || head.end >= seen || entries.holders(source).length > 0) return true
+  if (!head || head.end >= seen || isHeld(entries, source)) return true
   // What the path holds now is not known yet: it may be this source.
   const entry = entries.get(path)
   if (entry && (entry.lookedMs < one.lookedMs || (entry.source === null && !entry.quiet))) return false
+  // A stale view of it, or it was truncated, which is told where that is known.
+  if (entry?.source === source && entry.state === 'behind') return true
+  const isOther = (member: string): boolean => {
+    const { source: other = null, lookedMs = 0 } = entries.get(member) ?? {}
+    return other !== null && other !== source && lookedMs >= one.lookedMs
+  }
   try {
-    if (await isHeldElsewhere({ context, entries, fresh: remote() }, candidateOf(head), path)) return true
+    if (await isHeldElsewhere({ context, entries, fresh: remote(), isOther }, candidateOf(head), path)) return true
   } catch (error) {
     if (isGleanerError(error, 'file-changed')) return false
     throw error

@@ -5,14 +5,18 @@ import test from 'ava'
 import type { MemoryFeed } from '../../src/adapters/memory-feed.ts'
 import type { Position } from '../../src/core/position.ts'
 import { decodePosition, encodePosition } from '../../src/core/position.ts'
+import { segmentKey } from '../../src/core/segment.ts'
 import { GleanerError } from '../../src/errors.ts'
 import type { Feed } from '../../src/ports/feed.ts'
 import type { RootContext, RootSettings } from '../../src/roles/context.ts'
+import type { FullPassFacts } from '../../src/roles/full-pass.ts'
+import { openFullPass } from '../../src/roles/full-pass.ts'
 import { listAll } from '../../src/roles/ledger.ts'
 import { openReconciler } from '../../src/roles/reconcile.ts'
 import { openThrottle } from '../../src/roles/throttle.ts'
 import type { Worker } from '../../src/roles/work.ts'
 import { openWorker } from '../../src/roles/work.ts'
+import { segmentObject } from '../support/segments.ts'
 import { openRoot } from '../support/root-context.ts'
 
 /** A worker over real files, with a store and a feed in memory; `visit` signals a path and waits until it is done. */
@@ -162,4 +166,28 @@ test('a position beyond the end of its file is looked into by a full pass', asyn
   const batch = { source, expected, next, entries: [], announcements: [] }
   await feed.publish('r', { ...batch, epoch: epoch?.id ?? '', floorMs: epoch?.floorMs ?? 0 })
   t.like(await pass(), { signalled: 1 })
+})
+
+test('the archive is swept again and again for what a dead process left unpublished of files that are gone', async (t) => {
+  const { context, open, file, feed, store } = work(t)
+  const { worker, visit } = open()
+  await writeFile(file('acct'), 'one\n')
+  await visit('acct')
+  const fullPass = openFullPass(context, worker)
+  const atMs = (startedAt: number): FullPassFacts => ({
+    report: { files: 1, bytes: 4 },
+    startedAt,
+    sizes: null,
+    alone: false,
+  })
+  const nowMs = await store.nowMs()
+  await fullPass(atMs(nowMs))
+  const gone = `${'a'.repeat(32)}-0`
+  const { object } = segmentObject([Buffer.from('gone\n')], { source: gone, root: 'r', path: 'acct.9', family: 'acct' })
+  await store.create(segmentKey('r', gone, 0), object)
+  const { fullEveryMs } = context.root.reconcile
+  await fullPass(atMs(nowMs + fullEveryMs))
+  t.deepEqual(records(feed), ['record 0 4'])
+  await fullPass(atMs(nowMs + 6 * fullEveryMs))
+  t.deepEqual(records(feed), ['record 0 4', 'record 0 5'])
 })
