@@ -137,7 +137,9 @@ export function openWorker(context: RootContext, shared: { inFlight: Throttle; h
     },
     async leave(source, seen) {
       const head = await ledger.last(source)
-      if (head) left.add(source, { path: head.path, seen, lookedMs: context.clock.monotonicMs() })
+      // A view of the path may be stale for as long as a tail takes to settle.
+      const lookedMs = context.clock.monotonicMs() + root.settle.tailMs
+      if (head) left.add(source, { path: head.path, seen, lookedMs })
     },
     drain(on) {
       state.draining = on

@@ -50,6 +50,7 @@ async function work(t: ExecutionContext) {
     await visitAgain('acct')
     const report = { files: 1, bytes: 0 }
     await openFullPass(context, second)({ report, startedAt: await store.nowMs(), sizes: null, alone: false })
+    await delay(2 * root.settle.tailMs)
     await visitAgain('acct')
   }
   const journal = async (): Promise<{ kind: string; start: number; end: number; path: string }[]> => {
