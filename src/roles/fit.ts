@@ -31,6 +31,11 @@ export interface Fit {
   judge(made: { path: string; marks: Mark[]; beginning: Buffer | null }): Promise<void>
 }
 
+/** Whether a source is judged as soon as its first segment, of so many lines, is made. */
+export function isJudgedAtOnce({ format }: RootSettings, lineCount: number): boolean {
+  return format !== lines && lineCount >= recordsMin
+}
+
 export function openFit(root: RootSettings, { ledger, journal }: { ledger: Ledger; journal: Journal }): Fit {
   const { format } = root
   /** Lines that were archived here, and with how many the source is judged. */

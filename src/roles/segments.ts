@@ -22,6 +22,7 @@ import { zstdDecompressSync } from 'node:zlib'
 import type { Look, SegmentBody } from '../ports/files.ts'
 import { commit } from './commit.ts'
 import type { RootContext } from './context.ts'
+import { isJudgedAtOnce } from './fit.ts'
 import type { Ledger, Mark } from './ledger.ts'
 import { markOf } from './ledger.ts'
 import type { Evidence } from './resolve.ts'
@@ -52,7 +53,7 @@ export interface ArchiveRequest {
 export interface Archived {
   head: Mark | null
   made: Mark[]
-  /** The source's first bytes, where its first segment was made. */
+  /** The source's first bytes, where its first segment was made and they are asked for. */
   beginning: Buffer | null
   /** `conflict`: the file must be resolved again. `hole`: a NUL at `holeAt` stops it. `done`: no complete line is left below `end`. */
   outcome: 'done' | 'more' | 'conflict' | 'hole' | 'unsteady'
@@ -172,7 +173,7 @@ interface Storing {
   fresh: boolean
 }
 
-/** `beginning`: the source's first frame, where this was its first segment. */
+/** `beginning`: the source's first frame, where this was its first segment and the frame is asked for. */
 type Stored =
   | { outcome: 'ours'; mark: Mark; beginning: Buffer | null }
   | { outcome: 'theirs'; mark: Mark }
@@ -195,8 +196,9 @@ async function store(
       isOurs: (there) => readHeader(there, key)?.writeId === header.writeId,
     }),
   )
-  const [first] = header.start === 0 ? frames : []
-  const beginning = first && committed.by === 'us' ? zstdDecompressSync(first.bytes) : null
+  const [first] =
+    header.start === 0 && committed.by === 'us' && isJudgedAtOnce(context.root, header.lines) ? frames : []
+  const beginning = first ? zstdDecompressSync(first.bytes) : null
   body.release()
   if (committed.by === 'us') {
     const mark = markOf(header, key, committed.storedAtMs)
