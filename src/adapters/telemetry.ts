@@ -36,8 +36,9 @@ const troublesMax = 1000
 export function openTelemetry({ log, node, version, monotonicMs }: TelemetryOptions): OpenTelemetry {
   const registry = new Registry()
   const metrics = define(registry)
-  // Without a digest there is nothing to be late.
+  // Without a digest there is nothing to be late, and without Redis nothing to be down.
   metrics.digestLast.remove()
+  metrics.redisUp.remove()
   metrics.buildInfo.set({ version, node, runtime: process.version }, 1)
   const typeLabel = boundedTypes()
   const speak = oncePerMinute(monotonicMs ?? (() => performance.now()))
@@ -117,8 +118,8 @@ function passing(metrics: Metrics, log: Log, typeLabel: (root: string, type: str
       metrics.storeRequests.inc({ op, outcome })
       metrics.storeSeconds.observe({ op }, ms / 1000)
     },
-    // Shown on the page alone.
-    redisRequest: () => undefined,
+    // How long they take is shown on the page alone.
+    redisRequest: (_operation, outcome) => metrics.redisUp.set(outcome === 'ok' ? 1 : 0),
     metadataCalls: (root, count) => metrics.metadataCalls.inc({ root }, count),
   }
 }
@@ -153,6 +154,7 @@ function define(registry: prometheus.Registry) {
     ),
     storeRequests: new Counter(base('store_requests_total', 'Requests to the object store.', ['op', 'outcome'])),
     storeSeconds: new Histogram({ ...base('store_request_duration_seconds', 'How long they take.', ['op']), buckets }),
+    redisUp: new Gauge(base('redis_up', 'Whether the last request to Redis was done.', [])),
     feedLag: new Gauge(
       base('feed_lag_records', 'Records that a consumer group has not been given yet.', ['root', 'group']),
     ),

@@ -20,6 +20,16 @@ function samples(text: string, name: string): Record<string, string> {
   return Object.fromEntries(found.map(([, labels = '', value = '']) => [labels, value]))
 }
 
+test('Redis is up as long as the last request was done; without one nothing is said', async (t) => {
+  const { telemetry } = open()
+  const up = async (): Promise<Record<string, string>> => samples(await telemetry.metrics(), 'gleaner_redis_up')
+  t.deepEqual(await up(), {})
+  telemetry.redisRequest('publish', 'ok', 2)
+  t.deepEqual(await up(), { '': '1' })
+  telemetry.redisRequest('lease', 'redis-unreachable', 2)
+  t.deepEqual(await up(), { '': '0' })
+})
+
 const published = { source: 's', path: 'f', latest: () => [] }
 
 test('every fact reaches its metric', async (t) => {
