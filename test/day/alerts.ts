@@ -2,6 +2,7 @@
 
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { stringify } from 'yaml'
 import { freePort } from '../support/redis.ts'
 import { startProcess } from '../support/process.ts'
@@ -16,6 +17,7 @@ const scrapeMs = 30_000
 const lookbackMs = 5 * 60_000
 /** So many Prometheus gives at once. */
 const stepsMax = 10_000
+const quietSteps = 200
 
 export interface Alerts {
   process: Process
@@ -54,7 +56,26 @@ export async function startAlerts({
   )
   await process.said('ready to receive web requests')
   const url = `http://127.0.0.1:${port}/api/v1/query_range`
+  // It takes some seconds until it knows its targets; an alert that nobody answers is over then.
+  await quiet(url, everyMs)
   return { process, tellings: async (beganMs) => tellingsOf(await firing(url, { beganMs, stepMs: everyMs }), everyMs) }
+}
+
+/** Until it has asked for ten steps, and nothing fires. */
+async function quiet(url: string, stepMs: number): Promise<void> {
+  for (let steps = 0; steps < quietSteps; steps++) {
+    await delay(stepMs)
+    const range = { beganMs: Date.now() - stepMs, stepMs }
+    const isScraped = (await asked(url, 'gleaner_build_info', range)).length > 0
+    if (isScraped && (await firing(url, range)).every((fires) => fires.size === 0)) return
+  }
+  throw new Error('Prometheus has seen no collector without alerts')
+}
+
+interface Range {
+  beganMs: number
+  stepMs: number
+  steps?: number
 }
 
 interface Series {
@@ -62,23 +83,26 @@ interface Series {
   values: [seconds: number, value: string][]
 }
 
+async function asked(url: string, query: string, { beganMs, stepMs, steps = 2 }: Range): Promise<Series[]> {
+  const parameters = new URLSearchParams({
+    query,
+    start: String(beganMs / 1000),
+    end: String((beganMs + (steps - 1) * stepMs) / 1000),
+    step: String(stepMs / 1000),
+  })
+  const answer = await fetch(`${url}?${parameters.toString()}`)
+  return ((await answer.json()) as { data: { result: Series[] } }).data.result
+}
+
 /** What fires at each step from `beganMs` until now. Alerts of one name with other labels are one. */
-async function firing(url: string, { beganMs, stepMs }: { beganMs: number; stepMs: number }): Promise<Set<string>[]> {
-  const steps = Array.from({ length: Math.floor((Date.now() - beganMs) / stepMs) + 1 }, () => new Set<string>())
-  for (let first = 0; first < steps.length; first += stepsMax) {
-    const last = Math.min(steps.length, first + stepsMax) - 1
-    const query = new URLSearchParams({
-      query: 'ALERTS{alertstate="firing"}',
-      start: String((beganMs + first * stepMs) / 1000),
-      end: String((beganMs + last * stepMs) / 1000),
-      step: String(stepMs / 1000),
-    })
-    const answer = await fetch(`${url}?${query.toString()}`)
-    const { data } = (await answer.json()) as { data: { result: Series[] } }
-    for (const { metric, values } of data.result)
-      for (const [seconds] of values) steps[Math.round((seconds * 1000 - beganMs) / stepMs)]?.add(metric.alertname)
+async function firing(url: string, { beganMs, stepMs }: Range): Promise<Set<string>[]> {
+  const fires = Array.from({ length: Math.floor((Date.now() - beganMs) / stepMs) + 1 }, () => new Set<string>())
+  for (let first = 0; first < fires.length; first += stepsMax) {
+    const range = { beganMs: beganMs + first * stepMs, stepMs, steps: Math.min(stepsMax, fires.length - first) }
+    for (const { metric, values } of await asked(url, 'ALERTS{alertstate="firing"}', range))
+      for (const [seconds] of values) fires[Math.round((seconds * 1000 - beganMs) / stepMs)]?.add(metric.alertname)
   }
-  return steps
+  return fires
 }
 
 function tellingsOf(steps: Set<string>[], stepMs: number): Telling[] {

@@ -7,7 +7,7 @@ import { hourOf } from './plan.ts'
 import type { Played } from './play.ts'
 
 export function textOf(day: Day, played: Played): string {
-  const { counts, told, problems, troubles, seconds, snapshots, caughtUpMs } = played
+  const { counts, tellings, told, problems, troubles, seconds, snapshots, caughtUpMs } = played
   const rows = told.map(({ incident, by, saidAfterMs, clearedAfterMs }) => ({
     incident: incident.what,
     away: `${hourOf(day, incident.fromMs)} to ${hourOf(day, incident.toMs)}`,
@@ -27,6 +27,19 @@ export function textOf(day: Day, played: Played): string {
     table(rows),
     table(lines),
     `after the last line all were published in ${caughtUpMs} ms; troubles shown: ${troubles.join(', ') || 'none'}`,
+    ...(problems.length === 0
+      ? []
+      : [
+          table(
+            tellings.map(({ by, of, away, atMs }) => ({
+              at: hourOf(day, atMs),
+              ms: atMs,
+              by,
+              of,
+              is: away ? 'away' : 'back',
+            })),
+          ),
+        ]),
     problems.length === 0 ? 'all told, in order, and cleared; every count exact' : `PROBLEMS\n${problems.join('\n')}`,
     '',
   ].join('\n\n')
