@@ -70,6 +70,8 @@ export interface Worker {
   caughtUp(withinMs: number): Promise<void>
   /** Publishes from the archive what lies between position and head, of a source whose file need not exist; later, if not now. */
   catchUp(source: string): Promise<void>
+  /** No path is this source any more, though up to `seen` of it was seen and less is archived: decided about once it has settled. */
+  left(source: string, seen: { path: string; seen: number }): void
   /** Archives whatever is complete from now on, whatever its age. */
   drain(on: boolean): void
   /** Whether other machines write this root. */
@@ -133,6 +135,7 @@ export function openWorker(context: RootContext, shared: { inFlight: Throttle; h
       if (publisher && !(await publishArchived({ publisher, ledger }, source, { disown: false })))
         parts.debts.add(source)
     },
+    left: (source, seen) => working.left.add(source, seen),
     drain(on) {
       state.draining = on
     },

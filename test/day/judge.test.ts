@@ -32,6 +32,15 @@ test('nothing told, one not cleared, one too many, another order', (t) => {
   t.regex(problems(...tellings.toReversed()), /^page: .*\nalert: /)
 })
 
+test('what may be said besides is no fault while its incident lasts and soon after; at another time it is', (t) => {
+  const [, store] = day.incidents
+  const fails = (atMs: number): Telling[] =>
+    [true, false].map((away, index) => ({ by: 'alert', of: 'GleanerStoreFails', away, atMs: atMs + index }))
+  const ordered = (atMs: number): Telling[] => [...tellings, ...fails(atMs)].sort((a, b) => a.atMs - b.atMs)
+  t.is(problems(...ordered(store?.toMs ?? 0)), '')
+  t.regex(problems(...ordered((store?.toMs ?? 0) + 60_000)), /^alert: .*GleanerStoreFails away/)
+})
+
 test('told before it went, cleared before it came back', (t) => {
   const early = tellings.map((one) => (one.of === 'store' ? { ...one, atMs: one.atMs - 3000 } : one))
   t.is(problems(...early), 'page: store was told before it went\npage: store was cleared before it came back')

@@ -19,7 +19,7 @@ test('every duration is divided: how long, how far back, and what seconds are he
   t.is(paced.get('GleanerRootDown')?.for, '3000ms')
   t.regex(paced.get('GleanerNoPass')?.expr ?? '', /> 9$/)
   t.regex(paced.get('GleanerUnarchived')?.expr ?? '', /> 18$/)
-  t.regex(paced.get('GleanerStoreFails')?.expr ?? '', /\[1800ms\].*> 0\.1 \*.*\[1800ms\]/s)
+  t.regex(paced.get('GleanerStoreFails')?.expr ?? '', /\[3000ms\].*> 0\.1 \*.*\[3000ms\]/s)
   t.regex(paced.get('GleanerSubscriberBehind')?.expr ?? '', /> 100000$/)
   for (const { alert, expr, for: lasts = '1ms' } of paced.values()) {
     t.regex(lasts, /^\d+ms$/, alert)
