@@ -4,6 +4,8 @@ import type { ByteRange, Listed, Listing, Store, StoredObject } from '../ports/s
 import { directoryNowMs } from './directory-draft.ts'
 import { codeOf, named, unlessGone } from './directory-errors.ts'
 import { listKeys } from './directory-list.ts'
+import type { DirectoryPlace } from './directory-place.ts'
+import { directoryPlace } from './directory-place.ts'
 import { directoryWriter } from './directory-write.ts'
 import { checkedKey, rangeWithin, replaceableKey } from './store-rules.ts'
 
@@ -11,41 +13,66 @@ import { checkedKey, rangeWithin, replaceableKey } from './store-rules.ts'
  * The store as a directory: a key is a path below it, `storedAtMs` is the file's mtime. How it is written is told in
  * `directory-write.ts`, how it is listed in byte order in `directory-list.ts`.
  *
- * The directory itself is never made: where it is missing, a mount probably is, and every call throws `store-missing`.
+ * The directory itself is never made: where it is missing, a mount probably is, and every call throws `store-missing`; so it is where
+ * another directory stands in its place (`directory-place.ts`).
  * Calls are asynchronous, in libuv's pool: how many fsyncs run at once is UV_THREADPOOL_SIZE (4 by default).
  */
 export function openDirectoryStore(options: { path: string; url: string }): Store {
   const root = resolve(options.path)
+  const place = directoryPlace(root)
   const writer = directoryWriter(root)
   const clock = cachedClock(() => directoryNowMs(root))
   return {
     url: options.url,
     clockStepMs: 1,
-    create: (key, body) => named('create', key, () => writer.create(join(root, checkedKey('create', key)), body)),
-    get: (key, range) => named('get', key, () => read(root, checkedKey('get', key), range)),
-    list: (prefix, listOptions) => named('list', prefix, () => list(root, prefix, listOptions)),
-    put: (key, body) => named('put', key, () => writer.put(join(root, replaceableKey('put', key)), body)),
+    create: (key, body) =>
+      named('create', key, () => within(place, () => writer.create(join(root, checkedKey('create', key)), body))),
+    get: (key, range) => named('get', key, () => read({ root, place }, checkedKey('get', key), range)),
+    list: (prefix, listOptions) => named('list', prefix, () => list({ root, place }, prefix, listOptions)),
+    put: (key, body) =>
+      named('put', key, () => within(place, () => writer.put(join(root, replaceableKey('put', key)), body))),
     remove: (key) => named('remove', key, () => removeFile(root, checkedKey('remove', key))),
     nowMs: () => named('clock', root, clock),
     close: () => writer.close(),
   }
 }
 
-async function list(root: string, prefix: string, options: { after?: string; limit?: number } = {}): Promise<Listing> {
+interface Directory {
+  root: string
+  place: DirectoryPlace
+}
+
+/** A write counts only if it went where the archive is, from its beginning to its end. */
+async function within<T>(place: DirectoryPlace, write: () => Promise<T>): Promise<T> {
+  await place.check()
+  const answer = await write()
+  await place.check()
+  return answer
+}
+
+async function list(
+  { root, place }: Directory,
+  prefix: string,
+  options: { after?: string; limit?: number } = {},
+): Promise<Listing> {
   const { after = '', limit = 1000 } = options
   const keys = await listKeys(root, { prefix, after, limit: limit + 1 })
-  if (keys.length === 0) await lstat(root) // an empty store is not one that is missing
+  if (keys.length === 0) await place.check() // an empty store is not one that is missing
   return { objects: await listedOf(root, keys.slice(0, limit)), more: keys.length > limit }
 }
 
-async function read(root: string, key: string, range: ByteRange | undefined): Promise<StoredObject | null> {
+async function read(
+  { root, place }: Directory,
+  key: string,
+  range: ByteRange | undefined,
+): Promise<StoredObject | null> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await readOnce(join(root, key), range)
     } catch (error) {
       if (codeOf(error) === 'ESTALE' && attempt < 3) continue
       if (codeOf(error) !== 'ENOENT' && codeOf(error) !== 'ENOTDIR') throw error
-      await lstat(root) // an object is missing only from a store that is there
+      await place.check() // an object is missing only from a store that is there
       return null
     }
   }

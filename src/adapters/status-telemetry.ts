@@ -2,7 +2,7 @@
  * Facts → the model behind the status page. The other implementation of the port turns them into metrics and log lines; `both` tells two.
  */
 
-import { openStatus, tailMax } from '../core/status.ts'
+import { isDone, openStatus, tailMax } from '../core/status.ts'
 import type { StatusSeen, TailRow } from '../core/status.ts'
 import { GleanerError, messageOf } from '../errors.ts'
 import type { Clock } from '../ports/clock.ts'
@@ -21,8 +21,6 @@ export interface StatusOptions {
 }
 
 const textMax = 400
-/** What a store that works answers. */
-const fine = new Set(['ok', 'created', 'exists', 'missing'])
 
 export function openStatusTelemetry({ clock, showRecords, publishes }: StatusOptions): StatusTelemetry {
   const status = openStatus()
@@ -65,8 +63,8 @@ export function openStatusTelemetry({ clock, showRecords, publishes }: StatusOpt
     anomaly: (root, { kind, subject, detail, id, path }) =>
       status.anomaly({ root, kind, subject: path || subject, detail: detail.slice(0, textMax), id: id ?? null }),
     openAnomalies: (_counts, open) => status.anomalies(open),
-    storeRequest: (_operation, outcome, ms) => status.request(now(), 'store', { ms, ok: fine.has(outcome) }),
-    redisRequest: (_operation, outcome, ms) => status.request(now(), 'redis', { ms, ok: outcome === 'ok' }),
+    storeRequest: (_operation, outcome, ms) => status.request(now(), 'store', { ms, ok: isDone(outcome) }),
+    redisRequest: (_operation, outcome, ms) => status.request(now(), 'redis', { ms, ok: isDone(outcome) }),
     trouble: (error) => status.trouble(now(), troubleOf(error)),
     digest: nothing,
     metadataCalls: nothing,

@@ -1,4 +1,5 @@
 import type * as prometheus from 'prom-client'
+import { isDone } from '../core/status.ts'
 import { GleanerError, messageOf } from '../errors.ts'
 import type { Telemetry } from '../ports/telemetry.ts'
 import { facts } from './log.ts'
@@ -36,8 +37,8 @@ const troublesMax = 1000
 export function openTelemetry({ log, node, version, monotonicMs }: TelemetryOptions): OpenTelemetry {
   const registry = new Registry()
   const metrics = define(registry)
-  // Without a digest there is nothing to be late.
-  metrics.digestLast.remove()
+  // Without a digest there is nothing to be late, and nothing is up or down before it was asked.
+  for (const unset of [metrics.digestLast, metrics.storeUp, metrics.redisUp]) unset.remove()
   metrics.buildInfo.set({ version, node, runtime: process.version }, 1)
   const typeLabel = boundedTypes()
   const speak = oncePerMinute(monotonicMs ?? (() => performance.now()))
@@ -116,9 +117,10 @@ function passing(metrics: Metrics, log: Log, typeLabel: (root: string, type: str
     storeRequest(op, outcome, ms) {
       metrics.storeRequests.inc({ op, outcome })
       metrics.storeSeconds.observe({ op }, ms / 1000)
+      metrics.storeUp.set(isDone(outcome) ? 1 : 0)
     },
-    // Shown on the page alone.
-    redisRequest: () => undefined,
+    // How long they take is shown on the page alone.
+    redisRequest: (_operation, outcome) => metrics.redisUp.set(isDone(outcome) ? 1 : 0),
     metadataCalls: (root, count) => metrics.metadataCalls.inc({ root }, count),
   }
 }
@@ -153,6 +155,8 @@ function define(registry: prometheus.Registry) {
     ),
     storeRequests: new Counter(base('store_requests_total', 'Requests to the object store.', ['op', 'outcome'])),
     storeSeconds: new Histogram({ ...base('store_request_duration_seconds', 'How long they take.', ['op']), buckets }),
+    storeUp: new Gauge(base('store_up', 'Whether the last request to the store was done.', [])),
+    redisUp: new Gauge(base('redis_up', 'Whether the last request to Redis was done.', [])),
     feedLag: new Gauge(
       base('feed_lag_records', 'Records that a consumer group has not been given yet.', ['root', 'group']),
     ),

@@ -18,6 +18,13 @@ export const anomaliesMax = 100
 const troublesMax = 20
 const troubleShownMs = 10 * 60_000
 
+const done = new Set(['ok', 'created', 'exists', 'missing'])
+
+/** Whether a request to the store or to Redis was done, by its outcome; every other one failed. */
+export function isDone(outcome: string): boolean {
+  return done.has(outcome)
+}
+
 export interface RootSeen {
   name: string
   /** Null: no pass has looked yet. */

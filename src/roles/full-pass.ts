@@ -16,7 +16,7 @@ import type { Epoch, Feed } from '../ports/feed.ts'
 import type { Listed } from '../ports/store.ts'
 import { isGleanerError } from '../errors.ts'
 import { saveCatalog } from './catalog.ts'
-import type { RootContext, RootSettings } from './context.ts'
+import type { RootContext } from './context.ts'
 import type { Entry } from './entries.ts'
 import { isHeld } from './left.ts'
 import type { Mark } from './ledger.ts'
@@ -223,7 +223,7 @@ async function sweep(
       worker.publisher?.heard(source, text)
       // No position, and nothing later than the floor: published, and nothing to drop.
       if (text === null && reach.last.storedAtMs <= epoch.floorMs) continue
-      const swept = await sweepSource(root, worker, { source, text, reach, isRaising: raiseTo !== null }).catch(
+      const swept = await sweepSource(context, worker, { source, text, reach, isRaising: raiseTo !== null }).catch(
         (error: unknown) => {
           // One that is damaged keeps the floor where it is, and no other source from being swept.
           if (!isGleanerError(error)) throw error
@@ -240,7 +240,7 @@ async function sweep(
 }
 
 async function sweepSource(
-  root: RootSettings,
+  { root, clock }: RootContext,
   worker: Worker,
   at: { source: string; text: string | null; reach: Reach; isRaising: boolean },
 ): Promise<'behind' | 'droppable' | 'kept'> {
@@ -249,8 +249,12 @@ async function sweepSource(
   const head = await endOf(worker, at.source, last)
   const isBehind = !position || position.published < head
   if (isBehind) await worker.catchUp(at.source)
-  else if (position.published > head && !isHeld(worker.entries, at.source))
-    await worker.leave(at.source, position.published)
+  else if (position.published > head && !isHeld(worker.entries, at.source)) {
+    const mark = await worker.ledger.last(at.source)
+    // A view of the path may be stale for as long as a tail takes to settle.
+    const lookedMs = clock.monotonicMs() + root.settle.tailMs
+    if (mark) worker.left(at.source, { path: mark.path, seen: position.published, lookedMs })
+  }
   if (!at.isRaising || !stored) return 'kept'
   const end = await endOf(worker, at.source, stored)
   // What a last, unfinished record holds of it cannot be published yet.

@@ -1,4 +1,8 @@
-/** Paths that are no longer listed: a path that two passes in a row did not list is gone, and its source is gone with its last file. */
+/**
+ * Paths that are no longer listed: a path that two passes in a row did not list is gone, and its source is gone with its last file. Unless that
+ * was renamed, and its new name has not been visited yet, or cannot be while the store is away: so what is missing of a source is told only
+ * once that has settled (left.ts).
+ */
 
 import type { Entry } from './entries.ts'
 import { tellVanished } from './left.ts'
@@ -34,9 +38,8 @@ async function drop(worker: Worker, entry: Entry): Promise<void> {
   }
   if (worker.entries.holders(source).length > 0) return
   const known = worker.ledger.known(source)
-  if (known && known.end >= entry.seen && (worker.publisher?.cached(source)?.published ?? 0) >= known.end) return
-  const head = await worker.ledger.last(source)
-  if (head && worker.publisher) await worker.catchUp(source)
-  if (entry.seen > (head?.end ?? 0))
-    await tellVanished(worker.journal, { source, path, archived: head?.end ?? 0, seen: entry.seen })
+  const isArchived = known !== null && known.end >= entry.seen
+  if (isArchived && (worker.publisher?.cached(source)?.published ?? 0) >= known.end) return
+  if (!isArchived) worker.left(source, entry)
+  await worker.catchUp(source)
 }

@@ -1,5 +1,5 @@
 /**
- * Sources that a path turned away from, though more of them had been seen than was archived. Their file may have been moved, which is no loss and
+ * Sources that a path turned away from, or whose last path is gone, though more of them had been seen than was archived. Their file may have been moved, which is no loss and
  * may show only later; or it was overwritten, or another one was put in its place. So after `settle.tail` it is asked whether any file holds
  * the source; if none does, what was not archived of it is gone: an anomaly, and what was published of that is disowned.
  *

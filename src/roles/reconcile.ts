@@ -76,8 +76,7 @@ export function openReconciler(context: RootContext, worker: Worker): Reconciler
     const startedAt = await context.store.nowMs().catch(() => null)
     try {
       places = await walkPass(one, places)
-      await context.files.mount()
-      await dropMissing(one)
+      await endWalk(one)
       const isDone =
         !full || (await finishFullPass({ report, startedAt, sizes: one.sizes, alone: options.alone ?? false }))
       if (full) lastFullMs = isDone ? startMs : startMs - 0.9 * policy.fullEveryMs
@@ -107,6 +106,14 @@ async function notePass({ root, node, clock, feed }: RootContext, untilMs: numbe
   await feed?.reconcilers(root.name, { node, countsMs: untilMs - clock.monotonicMs() }).catch(() => undefined)
 }
 
+/** Who is gone is judged only while the root is still there. It is up then, however long the work that was found takes. */
+async function endWalk(one: Pass): Promise<void> {
+  const { files, telemetry, root } = one.context
+  await files.mount()
+  await dropMissing(one)
+  telemetry.rootUp(root.name, true)
+}
+
 function tellPass(
   { root, telemetry }: RootContext,
   { full, report, ms, longestMs }: { full: boolean; report: PassReport; ms: number; longestMs: number },
@@ -114,7 +121,6 @@ function tellPass(
   const { everyMs, fullEveryMs, metadataPerSecondMax } = root.reconcile
   const { files, signalled } = report
   const worstMs = worstDetectionMs({ everyMs, fullEveryMs }, { files, metadataPerSecondMax, passMs: longestMs })
-  telemetry.rootUp(root.name, true)
   telemetry.pass(root.name, { full, files, signalled, ms, worstDetectionMs: worstMs })
 }
 

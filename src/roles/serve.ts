@@ -6,6 +6,7 @@ import { openAccess } from './access.ts'
 import type { Access } from './access.ts'
 import { openEvents } from './events.ts'
 import type { Events } from './events.ts'
+import { boundIdleConnections } from './idle-connections.ts'
 import { readPage } from './page.ts'
 import type { Page } from './page.ts'
 
@@ -49,6 +50,9 @@ const requestTimeoutMs = 10_000
 /** A connection on which nothing moves, in either direction; events move every second. */
 const idleMs = 30_000
 const connectionsMax = 1024
+const idleConnectionsMax = 256
+/** Connections that the kernel keeps until they are accepted; one that finds no room tries again after a second or more. */
+const backlog = 4096
 const headerBytesMax = 8192
 
 const always = { 'cache-control': 'no-store', 'x-content-type-options': 'nosniff' }
@@ -83,6 +87,7 @@ export async function startServe(options: ServeOptions): Promise<Serving> {
   )
   server.maxConnections = connectionsMax
   server.timeout = idleMs
+  boundIdleConnections(server, idleConnectionsMax)
   await listen(server, options)
   const { port } = server.address() as AddressInfo
   const host = options.host.includes(':') ? `[${options.host}]` : options.host
@@ -182,7 +187,7 @@ function listen(server: Server, { host, port }: ServeOptions): Promise<void> {
       const message = `cannot listen: ${cause.code ?? cause.message}; correct serve.host or serve.port`
       reject(new GleanerError('config-invalid', { operation: 'serve', subject: `${host}:${port}`, message, cause }))
     })
-    server.listen({ host, port }, resolve)
+    server.listen({ host, port, backlog }, resolve)
   })
 }
 

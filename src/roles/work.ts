@@ -70,8 +70,8 @@ export interface Worker {
   caughtUp(withinMs: number): Promise<void>
   /** Publishes from the archive what lies between position and head, of a source whose file need not exist; later, if not now. */
   catchUp(source: string): Promise<void>
-  /** Published up to `seen`, beyond its head, and no file is known to be it: if that stays so, what was not archived of it is gone. */
-  leave(source: string, seen: number): Promise<void>
+  /** No path is this source any more, though up to `seen` of it was seen and less is archived: decided about once it has settled. */
+  left: Left['add']
   /** Archives whatever is complete from now on, whatever its age. */
   drain(on: boolean): void
   /** Whether other machines write this root. */
@@ -135,12 +135,7 @@ export function openWorker(context: RootContext, shared: { inFlight: Throttle; h
       if (publisher && !(await publishArchived({ publisher, ledger }, source, { disown: false })))
         parts.debts.add(source)
     },
-    async leave(source, seen) {
-      const head = await ledger.last(source)
-      // A view of the path may be stale for as long as a tail takes to settle.
-      const lookedMs = context.clock.monotonicMs() + root.settle.tailMs
-      if (head) left.add(source, { path: head.path, seen, lookedMs })
-    },
+    left: (source, seen) => left.add(source, seen),
     drain(on) {
       state.draining = on
     },

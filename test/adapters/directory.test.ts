@@ -1,6 +1,6 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, utimes, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { type ExecutionContext } from 'ava'
@@ -48,6 +48,45 @@ test('a directory that is missing is store-missing for every call, and is not ma
     await throwsCode(t, 'store-missing', () => store.nowMs())
     await store.close()
     t.deepEqual(await readdir(path), [])
+  })
+})
+
+test('another directory in the place of the archive, as a mount point without its mount, is store-missing until it is back', async (t) => {
+  await withDirectory(async (path) => {
+    const at = join(path, 'archive')
+    await mkdir(at)
+    const store = openDirectoryStore({ path: at, url: `file://${at}` })
+    await store.create('evidence/store.json', body)
+    await store.create('evidence/a', body)
+    await rename(at, join(path, 'away'))
+    for (const other of [null, 'of another archive']) {
+      await mkdir(join(at, 'evidence'), { recursive: true })
+      if (other !== null) await writeFile(join(at, 'evidence', 'store.json'), other)
+      await throwsCode(t, 'store-missing', () => store.create('evidence/b', body))
+      await throwsCode(t, 'store-missing', () => store.put('derived/b', body))
+      await throwsCode(t, 'store-missing', () => store.get('evidence/a'))
+      await throwsCode(t, 'store-missing', () => store.list('evidence/a'))
+      t.deepEqual(await filesBelow(at), other === null ? [] : ['store.json'])
+      await rm(at, { recursive: true })
+    }
+    await rename(join(path, 'away'), at)
+    t.deepEqual(await store.create('evidence/a', body), { outcome: 'exists' })
+    t.is((await store.create('evidence/b', body)).outcome, 'created')
+    await store.close()
+  })
+})
+
+test('an archive that was restored from a copy in its place is the same archive', async (t) => {
+  await withDirectory(async (path) => {
+    const at = join(path, 'archive')
+    await mkdir(at)
+    const store = openDirectoryStore({ path: at, url: `file://${at}` })
+    await store.create('evidence/store.json', body)
+    await cp(at, join(path, 'copy'), { recursive: true })
+    await rm(at, { recursive: true })
+    await rename(join(path, 'copy'), at)
+    t.is((await store.create('evidence/a', body)).outcome, 'created')
+    await store.close()
   })
 })
 

@@ -20,6 +20,19 @@ function samples(text: string, name: string): Record<string, string> {
   return Object.fromEntries(found.map(([, labels = '', value = '']) => [labels, value]))
 }
 
+test('store and Redis are up as long as the last request was done; without one nothing is said', async (t) => {
+  const { telemetry } = open()
+  const up = async (name: string): Promise<Record<string, string>> => samples(await telemetry.metrics(), name)
+  t.deepEqual([await up('gleaner_redis_up'), await up('gleaner_store_up')], [{}, {}])
+  telemetry.redisRequest('publish', 'ok', 2)
+  telemetry.storeRequest('create', 'exists', 2)
+  t.deepEqual([await up('gleaner_redis_up'), await up('gleaner_store_up')], [{ '': '1' }, { '': '1' }])
+  telemetry.redisRequest('lease', 'redis-unreachable', 2)
+  t.deepEqual([await up('gleaner_redis_up'), await up('gleaner_store_up')], [{ '': '0' }, { '': '1' }])
+  telemetry.storeRequest('create', 'unknown', 2)
+  t.deepEqual(await up('gleaner_store_up'), { '': '0' })
+})
+
 const published = { source: 's', path: 'f', latest: () => [] }
 
 test('every fact reaches its metric', async (t) => {

@@ -1,9 +1,12 @@
-import { appendFile, rename, writeFile } from 'node:fs/promises'
+import { appendFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { ExecutionContext } from 'ava'
 import test from 'ava'
+import { GleanerError } from '../../src/errors.ts'
+import type { RootContext } from '../../src/roles/context.ts'
 import { listAll } from '../../src/roles/ledger.ts'
+import { openReconciler } from '../../src/roles/reconcile.ts'
 import { openThrottle } from '../../src/roles/throttle.ts'
 import type { Worker } from '../../src/roles/work.ts'
 import { openWorker } from '../../src/roles/work.ts'
@@ -15,7 +18,13 @@ async function work(t: ExecutionContext) {
   const { context: opened, path, store, feed } = openRoot(t)
   let writes = 0
   const root = { ...opened.root, seal: { bytes: 1e9, ageMs: 1e9 }, settle: { ...opened.root.settle, tailMs: 50 } }
-  const context = { ...opened, root, random: () => String(writes++).padStart(32, '0') }
+  const unreadable = new Set<string>()
+  const look: RootContext['files']['look'] = (name, request) =>
+    unreadable.has(name)
+      ? Promise.reject(new GleanerError('file-io', { operation: 'look', subject: name }))
+      : opened.files.look(name, request)
+  const files = { ...opened.files, look }
+  const context = { ...opened, root, files, random: () => String(writes++).padStart(32, '0') }
   const open = (): Opened => {
     const worker = openWorker(context, { inFlight: openThrottle(1e8) })
     worker.setRemote(false)
@@ -60,7 +69,9 @@ async function work(t: ExecutionContext) {
   }
   const kinds = (): string[] =>
     feed.records('r').map(({ fields }) => `${String(fields['kind'])} ${String(fields['raw'] ?? '')}`.trim())
-  return { file, visit, next, journal, kinds }
+  const reconciler = openReconciler(context, worker)
+  const pass = (): Promise<unknown> => reconciler.pass({ full: false })
+  return { file, visit, pass, unreadable, next, journal, kinds }
 }
 
 interface Opened {
@@ -114,6 +125,33 @@ test('what an ended process had published of a file that is gone is told and dis
 test('what it had published of a file that is there goes on', async (t) => {
   const { next, journal, kinds } = await work(t)
   await next()
+  await delay(decidedMs)
+  t.deepEqual(await journal(), [])
+  t.false(kinds().includes('revision'))
+})
+
+test('one whose file is removed before all that was seen of it is archived has vanished', async (t) => {
+  const { file, pass, journal, kinds } = await work(t)
+  await pass()
+  await rm(file)
+  await pass()
+  await pass()
+  while ((await journal()).length === 0) await delay(50)
+  while (!kinds().includes('revision')) await delay(50)
+  t.like((await journal())[0], { kind: 'vanished', path: 'acct', start: 4, end: 8 })
+})
+
+test('one that was renamed, and whose new name could not be looked at for a while, has not', async (t) => {
+  const { file, pass, unreadable, visit, journal, kinds } = await work(t)
+  await pass()
+  unreadable.add('acct.1')
+  await rename(file, `${file}.1`)
+  await pass()
+  await pass()
+  await delay(200)
+  t.deepEqual(await journal(), [])
+  unreadable.clear()
+  await visit('acct.1')
   await delay(decidedMs)
   t.deepEqual(await journal(), [])
   t.false(kinds().includes('revision'))

@@ -122,6 +122,38 @@ test('a head that never ends is cut off', async (t) => {
   t.true((await raw(url, 'GET /healthz HTTP/1.1\r\nHost: x\r\nX-Slow: ')).startsWith('HTTP/1.1 408'))
 })
 
+test('a flood of connections that ask nothing keeps no probe waiting', async (t) => {
+  const { url } = await serve(t)
+  const port = Number(new URL(url).port)
+  const flood = Array.from({ length: 2000 }, () => connect(port, '127.0.0.1').on('error', () => {}))
+  t.teardown(() => flood.forEach((socket) => socket.destroy()))
+  await Promise.all(flood.map((socket) => once(socket, 'connect')))
+  t.like(await get(`${url}/healthz`), { status: 200, body: 'ok\n' })
+})
+
+test('connections that asked and were answered make room as well, and those that watch stay', async (t) => {
+  const { url } = await serve(t)
+  const port = Number(new URL(url).port)
+  const watching = new AbortController()
+  const events = await fetch(`${url}/events`, { signal: watching.signal })
+  const flood = Array.from({ length: 1500 }, () => connect(port, '127.0.0.1').on('error', () => {}))
+  t.teardown(() => {
+    watching.abort()
+    flood.forEach((socket) => socket.destroy())
+  })
+  await Promise.all(
+    flood.map(async (socket) => {
+      await once(socket, 'connect')
+      socket.write('GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n')
+      // The flood may take from itself before it is answered.
+      await new Promise((resolve) => socket.once('data', resolve).once('close', resolve))
+    }),
+  )
+  t.is((await get(`${url}/healthz`)).status, 200)
+  const reader = events.body?.getReader()
+  for (let n = 0; n < 3; n++) t.false((await reader?.read())?.done)
+})
+
 test('close ends what is open and frees the port', async (t) => {
   const { url, close } = await serve(t)
   const waiting = raw(url, 'GET /')

@@ -117,18 +117,24 @@ export interface StreamEntry {
 /** The whole records stream. */
 export async function readStream(client: Redis, root: string): Promise<StreamEntry[]> {
   const entries: StreamEntry[] = []
+  for await (const page of streamPages(client, root)) entries.push(...page)
+  return entries
+}
+
+/** The records stream, some thousands of entries at a time. */
+export async function* streamPages(client: Redis, root: string): AsyncGenerator<StreamEntry[]> {
   for (let from = '-'; ; ) {
     const page = (await client.xrangeBuffer(`{gleaner:${root}}:records`, from, '+', 'COUNT', 5000)) as [
       Buffer,
       Buffer[],
     ][]
-    for (const [id, flat] of page) {
+    yield page.map(([id, flat]) => {
       const fields: Record<string, Buffer> = {}
       for (let n = 0; n + 1 < flat.length; n += 2) fields[String(flat[n])] = flat[n + 1] as Buffer
-      entries.push({ id: id.toString(), fields })
-    }
+      return { id: id.toString(), fields }
+    })
     const last = page.at(-1)
-    if (last === undefined) return entries
+    if (last === undefined) return
     from = `(${last[0].toString()}`
   }
 }
@@ -139,41 +145,70 @@ export async function readStream(client: Redis, root: string): Promise<StreamEnt
  */
 export function countStream(
   entries: StreamEntry[],
-  { sources }: Pick<Counted, 'sources'>,
-  { begins = () => 0, revisable = false }: { begins?: (source: ArchivedSource) => number; revisable?: boolean } = {},
+  counted: Pick<Counted, 'sources'>,
+  { begins, revisable = false }: { begins?: (source: ArchivedSource) => number; revisable?: boolean } = {},
 ): string[] {
+  const counter = streamCounter(counted, { begins, ...(revisable && { isRevised: revisedIn(entries) }) })
+  for (const entry of entries) counter.add(entry)
+  return counter.problems()
+}
+
+export interface StreamCounter {
+  /** The next entry. */
+  add(entry: StreamEntry): void
+  /** All that is wrong, once the last one was added. */
+  problems(): string[]
+}
+
+/** `countStream` for a stream that is read piece by piece. */
+export function streamCounter(
+  { sources }: Pick<Counted, 'sources'>,
+  {
+    begins = () => 0,
+    isRevised,
+  }: {
+    begins?: ((source: ArchivedSource) => number) | undefined
+    isRevised?: (source: string, start: number, end: number) => boolean
+  } = {},
+): StreamCounter {
   const problems: string[] = []
   const at = new Map([...sources].map(([id, { archived }]) => [id, begins(archived)]))
-  const epoch = String(entries[0]?.fields['epoch'])
-  const isRevised = revisable ? revisedIn(entries) : () => false
-  for (const [index, { id, fields }] of entries.entries()) {
+  const mayDiffer = isRevised ?? ((): boolean => false)
+  let [epoch, count] = ['', 0]
+  const add = ({ id, fields }: StreamEntry): void => {
     const text = (name: string): string => String(fields[name] ?? '')
     const [source, start, end] = [text('source'), Number(text('start')), Number(text('end'))]
     const place = `entry ${id} (${source}, ${start} to ${end}, ${text('path')})`
+    if (count++ === 0) epoch = text('epoch')
     if (text('epoch') !== epoch) problems.push(`${place}: epoch ${text('epoch')}, before ${epoch}`)
-    if (Number(text('seq')) !== index + 1) problems.push(`${place}: seq ${text('seq')}, expected ${index + 1}`)
-    if (text('kind') === 'revision' && revisable) continue
+    if (Number(text('seq')) !== count) problems.push(`${place}: seq ${text('seq')}, expected ${count}`)
+    if (text('kind') === 'revision' && isRevised !== undefined) return
     if (text('kind') !== 'record') problems.push(`${place}: kind ${text('kind')}`)
     const known = sources.get(source)
     const expected = at.get(source)
-    if (known === undefined || expected === undefined) {
-      problems.push(`${place}: a source that is not archived`)
-      continue
-    }
+    if (known === undefined || expected === undefined)
+      return void problems.push(`${place}: a source that is not archived`)
     if (start < expected) problems.push(`${place}: published again, ${known.name} was at ${expected}`)
-    if (start > expected && !isRevised(source, expected, start))
+    if (start > expected && !mayDiffer(source, expected, start))
       problems.push(
         `${place}: ${known.name} lost in the stream: ${lostText(known.content.subarray(0, start), expected)}`,
       )
     const raw = fields['raw'] ?? Buffer.alloc(0)
-    if (!raw.equals(known.content.subarray(start, end)) && !isRevised(source, start, end))
+    if (!raw.equals(known.content.subarray(start, end)) && !mayDiffer(source, start, end))
       problems.push(`${place}: other bytes than ${known.name}`)
     at.set(source, Math.max(expected, end))
   }
-  for (const [id, { name, content }] of sources)
-    if ((at.get(id) ?? 0) < completeBytes(content))
-      problems.push(`the stream lacks the end of ${id}, ${name}: ${lostText(content, at.get(id) ?? 0)}`)
-  return problems
+  return {
+    add,
+    problems() {
+      const short = [...sources].filter(([id, { content }]) => (at.get(id) ?? 0) < completeBytes(content))
+      const lacking = short.map(
+        ([id, { name, content }]) =>
+          `the stream lacks the end of ${id}, ${name}: ${lostText(content, at.get(id) ?? 0)}`,
+      )
+      return [...problems, ...lacking]
+    },
+  }
 }
 
 /** Whether a range of a source lies within what a revision names. */
