@@ -28,7 +28,7 @@ const codes = {
   },
   'file-torn': {
     retry: true,
-    remedy: 'a compressed file ends too early; it is tried again, then restore it from a copy',
+    remedy: 'a compressed file ends too early or is damaged; it is tried again, then restore it from a copy',
   },
   'file-io': { retry: true, remedy: 'check the mount and the kernel log' },
   'root-unavailable': {
