@@ -75,7 +75,7 @@ const codes = {
     retry: false,
     remedy: 'ask for what was collected later; `verify` and the boundary tell what there was',
   },
-  'not-found': { retry: false, remedy: 'list what there is with `gleaner sources`' },
+  'not-found': { retry: false, remedy: 'list what there is: `gleaner sources`, `gleaner anomalies`' },
 
   // tables and queries
   'query-failed': {
