@@ -52,8 +52,12 @@ test('only regular files are opened, and none blocks', async (t) => {
   for (const fresh of [false, true]) {
     t.deepEqual(await files.stat(special, { fresh }), { stats: special.map(() => null), errors: 0 })
   }
-  const [listing] = await files.list([''])
-  t.deepEqual(listing, { directory: '', directories: ['directory'], files: [], links: ['device', 'loop'] })
+  const [{ links = [], ...listing } = {}] = await files.list([''])
+  t.deepEqual(listing, { directory: '', directories: ['directory'], files: [] })
+  t.deepEqual(
+    links.sort((a, b) => (a < b ? -1 : 1)),
+    ['device', 'loop'],
+  )
 })
 
 test('no symlink leads out of the root, and one inside it gives no file a second name', async (t) => {

@@ -44,9 +44,9 @@ test('every page is reached from the README', (t) => {
   )
 })
 
-test('every kind of anomaly has its entry, and every entry its kind', (t) => {
+test('every kind of anomaly has its entry, in the same order', (t) => {
   const entries = [...textOf('infra/ANOMALIES.md').matchAll(/^## (.+)$/gm)].map(([, title = '']) => title)
-  t.deepEqual(new Set(entries), new Set(Object.keys(anomalyRemedies)))
+  t.deepEqual(entries, Object.keys(anomalyRemedies))
 })
 
 test('every command and option that a page names exists', async (t) => {
