@@ -28,7 +28,7 @@ const codes = {
   },
   'file-torn': {
     retry: true,
-    remedy: 'a compressed file ends too early; it is tried again, then restore it from a copy',
+    remedy: 'a compressed file ends too early or is damaged; it is tried again, then restore it from a copy',
   },
   'file-io': { retry: true, remedy: 'check the mount and the kernel log' },
   'root-unavailable': {
@@ -75,7 +75,7 @@ const codes = {
     retry: false,
     remedy: 'ask for what was collected later; `verify` and the boundary tell what there was',
   },
-  'not-found': { retry: false, remedy: 'list what there is with `gleaner sources`' },
+  'not-found': { retry: false, remedy: 'list what there is: `gleaner sources`, `gleaner anomalies`' },
 
   // tables and queries
   'query-failed': {

@@ -112,7 +112,7 @@ function openTarget(file: Compressed): Target {
       try {
         for (let done = 0; done < bytes.length; ) done += writeSync(fd, bytes, done)
       } catch (cause) {
-        throw failed('file-io', file, { message: `no room for its content in ${tmpdir()}`, cause })
+        throw failed('file-io', file, { message: `no room for its content in ${tmpdir()} (TMPDIR)`, cause })
       }
       this.size += bytes.length
     },

@@ -19,9 +19,15 @@ function listOne(root: Root, directory: string): ListedDirectory {
     const place = locate(root, directory)
     if (directory !== '' && !(isInside(directory) && isBeneath(root, place)))
       return { ...nothing, error: 'file-outside' }
-    const { files, directories } = entriesOf(root, place)
+    const { files, directories, links } = entriesOf(root, place)
     const prefix = directory === '' ? '' : `${directory}/`
-    return { files: join(files, prefix), directories: join(directories, prefix), gone: false, error: null }
+    return {
+      files: join(files, prefix),
+      directories: join(directories, prefix),
+      links: join(links, prefix),
+      gone: false,
+      error: null,
+    }
   } catch (error) {
     if (directory === '') throw unavailable(root, { cause: error })
     if (isMissing(error)) return { ...nothing, gone: true }
@@ -30,15 +36,16 @@ function listOne(root: Root, directory: string): ListedDirectory {
   }
 }
 
-const nothing: ListedDirectory = { directories: '', files: '', gone: false, error: null }
+const nothing: ListedDirectory = { directories: '', files: '', links: '', gone: false, error: null }
 
 interface Names {
   files: string[]
   directories: string[]
+  links: string[]
 }
 
 function entriesOf(root: Root, place: string | Buffer): Names {
-  const names: Names = { files: [], directories: [] }
+  const names: Names = { files: [], directories: [], links: [] }
   let entries
   try {
     // A latin1 name has one character per byte, and comes several times faster than a Buffer.
@@ -51,19 +58,21 @@ function entriesOf(root: Root, place: string | Buffer): Names {
   for (const entry of entries) {
     if (entry.isFile()) names.files.push(entry.name)
     else if (entry.isDirectory()) names.directories.push(entry.name)
+    else if (entry.isSymbolicLink()) names.links.push(entry.name)
   }
   return names
 }
 
 /** The same for a filesystem that does not tell types: one `lstat` per name. */
 export function untypedEntries(root: Pick<Root, 'tick'>, place: string | Buffer): Names {
-  const names: Names = { files: [], directories: [] }
+  const names: Names = { files: [], directories: [], links: [] }
   const prefix = Buffer.concat([Buffer.from(place), Buffer.from('/')])
   for (const name of readdirSync(place, { encoding: 'latin1' })) {
     root.tick()
     const stat = lstatSync(Buffer.concat([prefix, Buffer.from(name, 'latin1')]), { throwIfNoEntry: false })
     if (stat?.isFile()) names.files.push(name)
     else if (stat?.isDirectory()) names.directories.push(name)
+    else if (stat?.isSymbolicLink()) names.links.push(name)
   }
   return names
 }

@@ -65,6 +65,7 @@ export interface Failure {
 export interface ListedDirectory {
   directories: string
   files: string
+  links: string
   gone: boolean
   error: string | null
 }

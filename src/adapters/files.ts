@@ -179,6 +179,7 @@ function listing(directory: string, listed: ListedDirectory): DirectoryListing {
     directory,
     directories: lines(listed.directories),
     files: lines(listed.files),
+    ...(listed.links === '' ? {} : { links: lines(listed.links) }),
     ...(listed.gone ? { gone: true } : {}),
     ...(listed.error === null ? {} : { error: listed.error }),
   }

@@ -1,11 +1,12 @@
 /** `gleaner anomalies`: what needs a person, and `anomalies ack`, by which a person says that it was looked at. */
 
 import type { Command } from 'commander'
+import { anomalyRemedies } from '../core/anomaly.ts'
 import { GleanerError, isGleanerError } from '../errors.ts'
 import type { JournalEntry } from '../roles/journal.ts'
 import { acknowledge, anomaliesOf } from '../roles/journal.ts'
 import type { App } from './app.ts'
-import { counted, table } from './output.ts'
+import { countText, table } from './output.ts'
 
 type Row = JournalEntry & { acknowledged: string | null }
 
@@ -42,7 +43,6 @@ async function acknowledgeOne(
     throw new GleanerError('usage', { operation: 'acknowledge', subject: '--reason', message: 'expected a reason' })
   const store = await app.store()
   const { node } = await app.config()
-  let refused: unknown
   for (const { name } of await app.roots(root)) {
     try {
       await acknowledge(store, name, { id, reason, node })
@@ -50,10 +50,9 @@ async function acknowledgeOne(
       return
     } catch (error) {
       if (!isGleanerError(error, 'not-found')) throw error
-      refused = error
     }
   }
-  throw refused
+  throw new GleanerError('not-found', { operation: 'acknowledge', subject: id, message: 'there is no such anomaly' })
 }
 
 function text(rows: Row[]): string {
@@ -66,5 +65,13 @@ function text(rows: Row[]): string {
     row.acknowledged === null ? 'open' : `ack: ${row.acknowledged}`,
     row.detail,
   ])
-  return `${table(['id', 'at', 'root', 'path', 'state', 'detail'], lines)}\n${counted(rows.length, 'anomaly').replace(/anomalys$/, 'anomalies')}`
+  const open = new Set(rows.filter(({ acknowledged }) => acknowledged === null).map(({ kind }) => kind))
+  return [
+    table(['id', 'at', 'root', 'path', 'state', 'detail'], lines),
+    rows.length === 1 ? '1 anomaly' : `${countText(rows.length)} anomalies`,
+    // A newer Gleaner may have written of a kind that is not known here.
+    ...[...open]
+      .filter((kind) => Object.hasOwn(anomalyRemedies, kind))
+      .map((kind) => `what to do about ${kind}: ${anomalyRemedies[kind]}`),
+  ].join('\n')
 }

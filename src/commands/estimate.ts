@@ -1,6 +1,7 @@
 /**
  * `gleaner reconcile --dry-run`: what a pass would archive, and how many requests it would take. Each file is resolved as a pass would do it, by
- * reading; nothing is written. An upper bound: two new files with the same beginning count twice, and a last line without newline counts.
+ * reading; nothing is written. An upper bound: two new files with the same beginning count twice, a last line without newline counts, and of
+ * what is archived the catalog may save most requests.
  */
 
 import type { RootConfig } from '../config/model.ts'
@@ -20,18 +21,23 @@ interface Estimate {
   bytes: number
   /** Segments to create, of at most 64 MiB each. */
   objects: number
-  /** Creates and the lists and reads before them. */
+  /** Creates, the lists and reads before them, and what every pass begins with. */
   requests: number
   /** Files that cannot be read now. */
   unreadable: number
 }
 
 const filesAtOnce = 16
-/** For each file: one list for its source, one header, one list for the next candidate. */
-const readsPerFile = 3
+/**
+ * Before a file is archived that nobody knows: is there a source or a boundary of this name, and one of its family's that began without a line?
+ * Of one that is known: its last segment, from a list, and that one's header. Counted by a server.
+ */
+const readsPerFile = { unknown: 4, known: 2 }
+/** The probe of the store, the rules, the catalog and the journal: 70 counted. */
+const requestsPerPass = 70
 
 export async function estimate(app: App, roots: readonly RootConfig[]): Promise<void> {
-  const sum: Estimate = { files: 0, bytes: 0, objects: 0, requests: 0, unreadable: 0 }
+  const sum: Estimate = { files: 0, bytes: 0, objects: 0, requests: requestsPerPass, unreadable: 0 }
   let left = 0
   const progress = openProgress(() => ({ verb: 'looked at', done: sum.files, total: sum.files + left, unit: 'file' }))
   for (const root of roots) {
@@ -56,34 +62,35 @@ async function addRoot(context: RootContext, sum: Estimate, tellLeft: (files: nu
   for (let at = 0; at < files.length; at += filesAtOnce) {
     const some = files.slice(at, at + filesAtOnce)
     const left = await Promise.all(
-      some.map((path) => unarchivedBytes(context, ledger, { path, fresh: context.root.remote ?? remote })),
+      some.map((path) => unarchived(context, ledger, { path, fresh: context.root.remote ?? remote })),
     )
     tellLeft(Math.max(0, files.length - at - filesAtOnce))
-    for (const bytes of left) {
-      const objects = Math.ceil((bytes ?? 0) / segmentBytesMax)
+    for (const one of left) {
+      const objects = Math.ceil((one?.bytes ?? 0) / segmentBytesMax)
       sum.files++
-      sum.unreadable += bytes === null ? 1 : 0
-      sum.bytes += bytes ?? 0
+      sum.unreadable += one === null ? 1 : 0
+      sum.bytes += one?.bytes ?? 0
       sum.objects += objects
-      sum.requests += objects + readsPerFile
+      sum.requests += objects + (one === null ? 0 : readsPerFile[one.is])
     }
   }
 }
 
 /** Null where the file cannot be read. */
-async function unarchivedBytes(
+async function unarchived(
   context: RootContext,
   ledger: Ledger,
   { path, fresh }: { path: string; fresh: boolean },
-): Promise<number | null> {
+): Promise<{ bytes: number; is: keyof typeof readsPerFile } | null> {
   const asked = { path, fresh, whole: true, nulsCount: true, heldElsewhere: async () => false }
   try {
     const { resolution, look } = await resolve(context, ledger, asked)
-    if (resolution.kind === 'behind') return 0
+    if (resolution.kind === 'behind') return { bytes: 0, is: 'known' }
     const head = resolution.kind === 'same' ? (ledger.known(resolution.id)?.end ?? 0) : 0
-    return Math.max(0, look.stat.size - head)
+    return { bytes: Math.max(0, look.stat.size - head), is: resolution.kind === 'same' ? 'known' : 'unknown' }
   } catch (error) {
-    if (isGleanerError(error) && error.code.startsWith('file-')) return error.code === 'file-gone' ? 0 : null
+    if (isGleanerError(error) && error.code.startsWith('file-'))
+      return error.code === 'file-gone' ? { bytes: 0, is: 'known' } : null
     throw error
   }
 }

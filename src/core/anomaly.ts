@@ -5,8 +5,25 @@
 
 import { sha256 } from './hash.ts'
 
+/** Every kind, and what a person can do about it. Nothing of it is urgent: the archive keeps what there was. infra/ANOMALIES.md says more. */
+export const anomalyRemedies = {
+  truncated: 'find out what shortened the file; what was archived of it stays',
+  rewritten: 'find out what replaced its content; both contents are archived, as two sources',
+  revised:
+    'compare the segment with its revision: the file was edited after it was archived, or the first read was wrong',
+  vanished: 'find a copy of what is missing and put it back under its name; else it is lost',
+  hole: 'look at the file where it holds NULs; if it is whole by now, the revision holds the rest',
+  torn: 'restore the compressed file from a copy; the next pass takes it',
+  unreadable: 'give the collector the right to read it, or exclude it; the next pass takes it',
+  unfinished: 'find out why the file ends inside of a record; what is there is published as incomplete',
+  mismatch: 'see `gleaner decode --format auto FILE`; a root of another name may have the format that fits',
+  trimmed: 'start the subscriber, fill its gap with `gleaner replay`, and raise feed.maxAge or feed.maxBytes',
+} as const
+
+export type AnomalyKind = keyof typeof anomalyRemedies
+
 export interface AnomalyFacts {
-  kind: string
+  kind: AnomalyKind
   source: string
   path: string
   start: number
@@ -26,7 +43,7 @@ export function journalKey(root: string, id: string): string {
 }
 
 /** Says that a source ended inside of a record, at the end of a segment. */
-export const unfinishedKind = 'unfinished'
+export const unfinishedKind = 'unfinished' satisfies AnomalyKind
 
 /** The key of what says that a source ended inside of a record, at `end`. */
 export function unfinishedKey(root: string, source: string, end: number): string {

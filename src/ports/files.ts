@@ -46,6 +46,8 @@ export interface DirectoryListing {
   /** Paths (not names) of subdirectories and of regular files. Symlinks and special files are in neither. */
   directories: string[]
   files: string[]
+  /** Symlinks, where there are any: nothing follows them, but a person may want to know. */
+  links?: string[]
   gone?: boolean
   error?: string
 }

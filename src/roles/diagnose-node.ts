@@ -41,7 +41,10 @@ export function diagnoseSpace(subject: string, { place, bytes }: { place: string
   const [wanted, means] =
     subject === 'archive'
       ? [freeWantedBytes, 'archiving waits once it is full; nothing is lost while the files are there']
-      : [tmpWantedBytes, 'queries and table builds write there, and fail once it is full']
+      : [
+          tmpWantedBytes,
+          'compressed files are unpacked there, and queries and table builds write there: they fail once it is full',
+        ]
   const found = `${size(bytes)} free at ${place}`
   if (bytes >= wanted) return finding('free space', subject, { result: 'ok', found })
   return finding('free space', subject, { result: 'warn', found, means, todo: `free some: ${size(wanted)} or more` })

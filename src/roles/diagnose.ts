@@ -11,6 +11,7 @@ import type { Store } from '../ports/store.ts'
 import type { RootContext } from './context.ts'
 import { probeStore } from './probe.ts'
 import { lookRequest } from './resolve.ts'
+import type { Walked } from './walk.ts'
 import { walkRoot } from './walk.ts'
 
 export interface Finding {
@@ -141,10 +142,7 @@ function mountFinding(subject: string, mount: { source: string; filesystem: stri
   return { check: 'mount', subject, result: 'ok', found, means, todo }
 }
 
-function filesFinding(
-  subject: string,
-  { files, directories, unread }: { files: string[]; directories: number; unread: string[] },
-): Finding {
+function filesFinding(subject: string, { files, directories, links, unread }: Walked): Finding {
   const found = `files: ${files.length}${files.length >= filesMax ? ' or more' : ''}, directories: ${directories}`
   if (unread.length > 0) {
     const todo = `give the collector read and search permission on ${unread
@@ -159,6 +157,11 @@ function filesFinding(
       means: 'nothing in those is collected',
       todo,
     }
+  }
+  if (links.length > 0) {
+    const means = `a symbolic link is not followed, and what it leads to is not collected; there are ${links.length}, the first: ${links[0]}`
+    const todo = 'make the directory where the file lies a root, or exclude the link'
+    return { check: 'files', subject, result: 'warn', found, means, todo }
   }
   if (files.length > 0) return { check: 'files', subject, result: 'ok', found, means: '', todo: '' }
   return {

@@ -3,6 +3,7 @@
  * again, on another node or after a wipe, does not repeat it.
  */
 
+import type { AnomalyKind } from '../core/anomaly.ts'
 import { anomalyId, journalKey, journalPrefix, unfinishedKind } from '../core/anomaly.ts'
 import { sha256 } from '../core/hash.ts'
 import { formatRfc3339 } from '../core/rfc3339.ts'
@@ -13,19 +14,6 @@ import type { RootContext } from './context.ts'
 import { listAll } from './ledger.ts'
 
 const readsAtOnce = 16
-
-export type AnomalyKind =
-  | 'truncated'
-  | 'rewritten'
-  | 'revised'
-  | 'vanished'
-  | 'hole'
-  | 'torn'
-  | 'cut'
-  | 'unfinished'
-  | 'unreadable'
-  | 'trimmed'
-  | 'mismatch'
 
 export interface Anomaly {
   kind: AnomalyKind

@@ -52,8 +52,12 @@ test('only regular files are opened, and none blocks', async (t) => {
   for (const fresh of [false, true]) {
     t.deepEqual(await files.stat(special, { fresh }), { stats: special.map(() => null), errors: 0 })
   }
-  const [listing] = await files.list([''])
+  const [{ links = [], ...listing } = {}] = await files.list([''])
   t.deepEqual(listing, { directory: '', directories: ['directory'], files: [] })
+  t.deepEqual(
+    links.sort((a, b) => (a < b ? -1 : 1)),
+    ['device', 'loop'],
+  )
 })
 
 test('no symlink leads out of the root, and one inside it gives no file a second name', async (t) => {
@@ -177,7 +181,11 @@ test('types that a filesystem does not tell are asked for', (t) => {
   appendFileSync(Buffer.concat([Buffer.from(`${top}/`), Buffer.from([0xff, 0x0a])]), 'x')
   mkdirSync(join(top, 'd'))
   symlinkSync('d', join(top, 'link'))
-  t.deepEqual(untypedEntries({ tick: () => undefined }, top), { files: ['\u{ff}\n'], directories: ['d'] })
+  t.deepEqual(untypedEntries({ tick: () => undefined }, top), {
+    files: ['\u{ff}\n'],
+    directories: ['d'],
+    links: ['link'],
+  })
 })
 
 test('errors of the kernel are told by number, also those that Node does not name', (t) => {

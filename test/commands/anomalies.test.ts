@@ -41,6 +41,7 @@ test('an anomaly is listed until it is acknowledged, and kept after', async (t) 
   const { site, rows } = await rewritten(t)
   const [row] = await rows('--open')
   t.like(row, { kind: 'rewritten', path: 'acct', root: 'r', acknowledged: null })
+  t.regex((await site.gleaner('anomalies', '--open')).stdout, /^what to do about rewritten: find out what/m)
   const { id } = row as Row
   const acknowledged = await site.gleaner('anomalies', 'ack', id, '--reason', 'the admin edited it')
   t.is(acknowledged.code, 0, acknowledged.stderr)
@@ -50,6 +51,7 @@ test('an anomaly is listed until it is acknowledged, and kept after', async (t) 
   t.is((await rows())[0]?.acknowledged, 'the admin edited it')
   const text = await site.gleaner('anomalies', '--root', 'r')
   t.regex(text.stdout, new RegExp(`${id} .* ack: the admin edited it`))
+  t.notRegex(text.stdout, /what to do/)
 })
 
 test('an id that there is not, and a reason that says nothing, are refused', async (t) => {

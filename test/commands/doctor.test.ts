@@ -1,6 +1,6 @@
 import test from 'ava'
 import { Redis } from 'ioredis'
-import { rm, writeFile } from 'node:fs/promises'
+import { rm, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Finding } from '../../src/roles/diagnose.ts'
 import { openSite } from '../support/gleaner.ts'
@@ -63,6 +63,17 @@ test('doctor: names what is wrong and what to do, exit 1', async (t) => {
   t.regex(stdout, /^fail {2}store probe \(archive\) +[^]*ENOENT/m)
   t.regex(stdout, /^fail {2}redis \(redis\) +\S/m)
   t.regex(stdout, /what to do: create the bucket or directory/)
+})
+
+test('doctor: a symbolic link that the root includes is told, since nothing follows it', async (t) => {
+  const site = await openSite()
+  t.teardown(() => site.close())
+  await symlink('/etc/hostname', join(site.logs, 'a.log'))
+  const { code, stdout } = await site.gleaner('doctor')
+  t.is(code, 0)
+  t.regex(stdout, /^warn {2}files \(r\) +files: 0, directories: 1\n +a symbolic link is not followed/m)
+  await site.configure({}, { exclude: ['a.log'] })
+  t.notRegex((await site.gleaner('doctor')).stdout, /symbolic link/)
 })
 
 test('doctor: a root that is not there', async (t) => {

@@ -47,6 +47,10 @@ test('collectors publish; readers read; a signaller signals; none of them more',
   await appendFile(join(site.logs, 'acct'), 'one\ntwo\n')
   await until(async () => (await reader.xlen(records)) === 2)
   t.is((await reader.xrange(records, '-', '+')).length, 2)
+  // What `gleaner tail` does with the collectors' own configuration.
+  const collector = clientOf(redis, users.PUBLISHER)
+  t.is((await collector.xread('COUNT', 1, 'STREAMS', records, '0'))?.[0]?.[1].length, 1)
+  collector.disconnect()
   await group.xgroup('CREATE', records, 'billing', '0')
   const read = await group.xreadgroup('GROUP', 'billing', 'one', 'COUNT', 10, 'STREAMS', records, '>')
   const ids = ((read as [string, [string, string[]][]][])[0]?.[1] ?? []).map(([id]) => id)

@@ -49,10 +49,20 @@ test('nobody listens: the collector runs all the same', async (t) => {
   await site.close()
 })
 
+const units = fileURLToPath(new URL('../../infra/systemd/', import.meta.url))
+
+test('a secret that is not there keeps no service from starting', (t) => {
+  for (const name of readdirSync(units).filter((one) => one.endsWith('.service'))) {
+    const text = readFileSync(join(units, name), 'utf8')
+    const loaded = [...text.matchAll(/^LoadCredential=([a-z0-9-]+):/gm)].map(([, secret]) => secret)
+    t.deepEqual(loaded, ['redis-password', 'ed25519'], name)
+    for (const secret of loaded) t.regex(text, new RegExp(`^SetCredential=${secret}:.`, 'm'), name)
+  }
+})
+
 const analyze = existsSync('/usr/bin/systemd-analyze') ? test : test.skip
 
 analyze('systemd understands every line of the units', (t) => {
-  const units = fileURLToPath(new URL('../../infra/systemd/', import.meta.url))
   const dir = mkdtempSync(join(tmpdir(), 'gleaner-units-'))
   const node = process.execPath
   for (const name of readdirSync(units).filter((one) => /\.(service|timer)$/.test(one))) {
