@@ -30,8 +30,8 @@ export async function trimStreams(
 }
 
 async function trimByAge(client: Client, key: string, maxAgeMs: number): Promise<number> {
-  const [seconds] = (await client.call('time', [])) as [string, string]
-  const oldest = Number(seconds) * 1000 - maxAgeMs
+  const [seconds, micros] = (await client.call('time', [])) as [string, string]
+  const oldest = Number(seconds) * 1000 + Number(micros) / 1000 - maxAgeMs
   return oldest > 0 ? await trimSteps(client, [key, 'MINID', String(Math.floor(oldest))]) : 0
 }
 
