@@ -1,7 +1,7 @@
 /** `lines`: one record per line, its text the only field. */
 
 import { commonRotation } from '../core/family.ts'
-import type { Format, Parsed } from './format.ts'
+import type { Format, ParseContext, Parsed } from './format.ts'
 import { safeText } from './text.ts'
 
 export const lines: Format = {
@@ -28,4 +28,14 @@ export function endOfLine(bytes: Buffer, start: number, final: boolean): number 
 export function withoutNewline(raw: Buffer): Buffer {
   if (raw[raw.length - 1] !== 10) return raw
   return raw.subarray(0, raw[raw.length - 2] === 13 ? raw.length - 2 : raw.length - 1)
+}
+
+/** The `parse` of a format whose records are lines of text. */
+export function parseText(parseLine: (text: string, context: ParseContext) => Parsed): Format['parse'] {
+  return (raw, context) => {
+    const { text, lossy } = safeText(withoutNewline(raw))
+    const parsed = parseLine(text, context)
+    if (lossy) parsed.flags.unshift('lossy')
+    return parsed
+  }
 }

@@ -14,11 +14,10 @@
  */
 
 import type { Format, ParseContext, Parsed } from './format.ts'
-import { endOfLine, withoutNewline } from './lines.ts'
+import { endOfLine, parseText } from './lines.ts'
 import type { Attributes } from './pbs-attributes.ts'
 import { readAttributes } from './pbs-attributes.ts'
 import { pbsJob } from './pbs-job.ts'
-import { safeText } from './text.ts'
 import { civilMs, epochToRfc3339 } from './time.ts'
 import type { ZonedText } from './zone.ts'
 import { zonedText } from './zone.ts'
@@ -30,12 +29,7 @@ export const pbs: Format = {
   rotation: [String.raw`\.\d{1,3}$`, String.raw`\.(?:old|bak)$`],
   text: true,
   endOf: endOfLine,
-  parse(raw, context): Parsed {
-    const { text, lossy } = safeText(withoutNewline(raw))
-    const parsed = parseLine(text, context)
-    if (lossy) parsed.flags.unshift('lossy')
-    return parsed
-  },
+  parse: parseText(parseLine),
   job: pbsJob,
 }
 

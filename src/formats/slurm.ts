@@ -23,14 +23,13 @@
 
 import { commonRotation } from '../core/family.ts'
 import type { Format, ParseContext, Parsed } from './format.ts'
-import { endOfLine, withoutNewline } from './lines.ts'
+import { endOfLine, parseText } from './lines.ts'
 import type { Layout } from './slurm-columns.ts'
 import { columnsOf, cut, layoutOf, readHeader, recognise } from './slurm-columns.ts'
 import { readFiletxt } from './slurm-filetxt.ts'
 import { readSlurmId, slurmType } from './slurm-id.ts'
 import { slurmJob } from './slurm-job.ts'
 import { slurmTime } from './slurm-time.ts'
-import { safeText } from './text.ts'
 
 export const slurm: Format = {
   name: 'slurm',
@@ -39,12 +38,7 @@ export const slurm: Format = {
   rotation: commonRotation,
   text: true,
   endOf: endOfLine,
-  parse(raw, context): Parsed {
-    const { text, lossy } = safeText(withoutNewline(raw))
-    const parsed = parseLine(text, context)
-    if (lossy) parsed.flags.unshift('lossy')
-    return parsed
-  },
+  parse: parseText(parseLine),
   columns: columnsOf,
   job: slurmJob,
 }

@@ -12,10 +12,12 @@ import { keyOf, type RedisKeyName } from '../../src/adapters/redis-keys.ts'
 import { signalOf, signalsLengthMax } from '../../src/adapters/redis-signals.ts'
 import { openRedis, type RedisAdapters } from '../../src/adapters/redis.ts'
 import { isGleanerError } from '../../src/errors.ts'
-import type { Batch, Epoch, Feed } from '../../src/ports/feed.ts'
+import type { Epoch, Feed } from '../../src/ports/feed.ts'
+import { batchOf } from '../contract/feed.ts'
 import { freePort, type RedisServer, type RedisServerOptions, startRedis } from '../support/redis.ts'
 
 const epoch: Epoch = { id: 'e1', archive: 'file:///archive', floorMs: 5, state: 'open' }
+const batch = batchOf(epoch)
 const newRoot = (): string => `root-${randomUUID()}`
 let server: RedisServer
 let admin: Redis
@@ -598,19 +600,6 @@ async function eventually<T>(call: () => Promise<T>): Promise<T> {
       if (attempt === 200) throw error
       await delay(50)
     }
-  }
-}
-
-function batch(change: Partial<Batch>): Batch {
-  return {
-    epoch: epoch.id,
-    floorMs: epoch.floorMs,
-    source: 'a',
-    expected: null,
-    next: 'next',
-    entries: [],
-    announcements: [],
-    ...change,
   }
 }
 

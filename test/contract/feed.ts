@@ -3,6 +3,7 @@ import test, { type ExecutionContext } from 'ava'
 import type { Batch, Epoch, Feed } from '../../src/ports/feed.ts'
 
 const epoch: Epoch = { id: 'e1', archive: 'file:///archive', floorMs: 1_700_000_000_000, state: 'open' }
+const batch = batchOf(epoch)
 
 /** What every adapter of `Feed` does. */
 export function feedContract(name: string, open: () => Promise<Feed>): void {
@@ -255,17 +256,10 @@ export function feedContract(name: string, open: () => Promise<Feed>): void {
   })
 }
 
-function batch(change: Partial<Batch>): Batch {
-  return {
-    epoch: epoch.id,
-    floorMs: epoch.floorMs,
-    source: 'a',
-    expected: null,
-    next: 'next',
-    entries: [],
-    announcements: [],
-    ...change,
-  }
+/** A batch of one source that expects no position. */
+export function batchOf({ id, floorMs }: Epoch): (change: Partial<Batch>) => Batch {
+  const plain = { source: 'a', expected: null, next: 'next', entries: [], announcements: [] }
+  return (change) => ({ epoch: id, floorMs, ...plain, ...change })
 }
 
 function entries(count: number): Record<string, string>[] {
