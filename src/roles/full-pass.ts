@@ -51,10 +51,11 @@ export type FullPass = (facts: FullPassFacts) => Promise<boolean>
 export function openFullPass(context: RootContext, worker: Worker): FullPass {
   /** The epoch for which this process swept the archive last, and when. */
   let swept = { epoch: '', atMs: 0 }
-  /** What was known when everything known was proven, and when the catalog was saved. */
-  let proven = -1
+  /** What was known, and how much waited, when all of it was proven or waited; what was known when the catalog was saved. */
+  let proven = ''
   let saved = -1
   const changes = (): number => worker.entries.changes + worker.prover.changes
+  const unproven = (known: number): string => `${known} ${worker.prover.waiting}`
 
   const feedPart = async (feed: Feed, facts: FullPassFacts, startedAt: number): Promise<boolean> => {
     worker.epochs?.forget()
@@ -80,7 +81,7 @@ export function openFullPass(context: RootContext, worker: Worker): FullPass {
     const { startedAt } = facts
     if (startedAt === null) return false
     const before = changes()
-    if (before !== proven && (await proveRest(context, worker)) === 0) proven = before
+    if (unproven(before) !== proven && (await proveRest(context, worker))) proven = unproven(before)
     let isDone = true
     try {
       if (context.feed) isDone = await feedPart(context.feed, facts, startedAt)
@@ -165,10 +166,11 @@ async function segmentBefore(worker: Worker, source: string, size: number): Prom
   return listed.map(({ key }) => parseSegmentKey(key)?.start ?? 0).findLast((start) => start < size) ?? 0
 }
 
-/** Gives how many sources were found not to be proven. */
-async function proveRest(context: RootContext, worker: Worker): Promise<number> {
+/** Gives whether every source is proven or waits to be. */
+async function proveRest(context: RootContext, worker: Worker): Promise<boolean> {
   const { feed, root } = context
   const { prover } = worker
+  if (prover.isFull) return false
   const held = new Map<string, Entry>()
   for (const entry of worker.entries.all())
     if (entry.source !== null && prover.provenTo(entry.source) < entry.archived) held.set(entry.source, entry)
@@ -181,6 +183,7 @@ async function proveRest(context: RootContext, worker: Worker): Promise<number> 
       const entry = held.get(source) as Entry
       if (prover.provenTo(source) >= entry.archived || prover.isProving(source)) continue
       const segments = (await unprovenOf(context, worker, entry)).slice(0, provenPerPassMax)
+      if (prover.isFull) return false
       prover.add(
         entry.path,
         segments.map(({ key, storedAtMs }) => ({ key, source, storedAtMs })),
@@ -188,7 +191,7 @@ async function proveRest(context: RootContext, worker: Worker): Promise<number> 
       )
     }
   }
-  return sources.length
+  return true
 }
 
 /** The segments that are not proven yet; for most sources that is the last one, whose key is known. */

@@ -54,6 +54,8 @@ export interface Prover {
   readonly changes: number
   oldestAgeMs(): number
   readonly waiting: number
+  /** No more is taken: what is given is given again later. */
+  readonly isFull: boolean
 }
 
 interface Proofs {
@@ -102,8 +104,9 @@ export function openProver(context: RootContext, parts: ProverParts): Prover {
     },
     isProving: (source) => jobs.ofSource(source) > 0,
     async step() {
+      let nowMs = clock.monotonicMs()
       for (const job of jobs.all()) {
-        if (job.notBeforeMs > clock.monotonicMs()) continue
+        if (job.notBeforeMs > nowMs) continue
         try {
           await prove(job)
         } catch (error) {
@@ -111,6 +114,7 @@ export function openProver(context: RootContext, parts: ProverParts): Prover {
           if (++job.attempts >= attemptsMax) jobs.forget(job)
           throw error
         }
+        nowMs = clock.monotonicMs()
       }
       const next = jobs.soonestMs()
       return next === null ? null : Math.max(1, next - clock.monotonicMs())
@@ -121,6 +125,9 @@ export function openProver(context: RootContext, parts: ProverParts): Prover {
     oldestAgeMs: () => Math.max(0, clock.monotonicMs() - (jobs.soonestMs() ?? Number.POSITIVE_INFINITY)),
     get waiting() {
       return jobs.size
+    },
+    get isFull() {
+      return jobs.size >= queueMax
     },
   }
 }

@@ -14,6 +14,7 @@ function opened() {
     oldestAgeMs: () => 7,
     changes: 0,
     waiting: 0,
+    isFull: false,
   }
   const sample = openWaiting({ entries, prover })
   const put = (path: string, source: string | null, { size, archived }: { size: number; archived: number }): Entry => {
