@@ -14,7 +14,7 @@ interface Question {
   context: RootContext
   entries: Entries
   fresh: boolean
-  /** Members that are known to be another source, whatever they begin with. */
+  /** Members that are known to be another source, whatever they begin with; if not given, the path that is asked for. */
   isOther?: (path: string) => boolean
 }
 
@@ -28,8 +28,8 @@ export async function isHeldElsewhere(question: Question, candidate: Candidate, 
  * concluded from that.
  */
 export async function holderOf(question: Question, candidate: Candidate, path: string): Promise<string | null> {
-  const { entries, isOther } = question
-  const isAsked = (other: string): boolean => other !== path && !isOther?.(other)
+  const { entries, isOther = (other) => other === path } = question
+  const isAsked = (other: string): boolean => !isOther(other)
   for (const other of entries.holders(candidate.id).filter(isAsked).slice(0, membersMax)) {
     if (typeof (await holding(question, candidate, other)) === 'number') return other
   }

@@ -256,7 +256,7 @@ async function sweepSource(
     const mark = await worker.ledger.last(at.source)
     // A view of the path may be stale for as long as a tail takes to settle.
     const lookedMs = clock.monotonicMs() + root.settle.tailMs
-    if (mark) worker.left(at.source, { path: mark.path, seen: position.published, lookedMs })
+    if (mark) worker.left(at.source, { path: mark.path, seen: position.published, lookedMs, swept: true })
   }
   if (!at.isRaising || !stored) return 'kept'
   const end = await endOf(worker, at.source, stored)

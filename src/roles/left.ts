@@ -6,11 +6,12 @@
  * In memory. Of what a killed process had seen the next one learns, by the sweep of a full pass, as much as had been published.
  */
 
+import { familyOf } from '../core/family.ts'
 import { isGleanerError } from '../errors.ts'
 import type { RootContext } from './context.ts'
 import type { Debts } from './debts.ts'
 import type { Entries } from './entries.ts'
-import { isHeldElsewhere } from './family.ts'
+import { holderOf } from './family.ts'
 import type { Journal } from './journal.ts'
 import type { Ledger } from './ledger.ts'
 import { candidateOf } from './ledger.ts'
@@ -18,8 +19,11 @@ import { candidateOf } from './ledger.ts'
 const leftMax = 10_000
 
 export interface Left {
-  /** `seen`: its largest size. `lookedMs`: what the path holds counts from a look on that is no older (monotonic). */
-  add(source: string, seen: { path: string; seen: number; lookedMs: number }): void
+  /**
+   * `seen`: its largest size. `lookedMs`: what other members of the family are counts from a look on that is no older (monotonic). `swept`:
+   * all that are known must have had such a look, the path too, which did not turn away as far as is known.
+   */
+  add(source: string, seen: Seen): void
   /** Decides about those that have settled. Throws what keeps it from looking; they are asked again. */
   step(): Promise<void>
 }
@@ -32,11 +36,15 @@ export interface LeftParts {
   remote: () => boolean
 }
 
-interface One {
-  source: string
+interface Seen {
   path: string
   seen: number
   lookedMs: number
+  swept?: true
+}
+
+interface One extends Seen {
+  source: string
   sinceMs: number
 }
 
@@ -44,11 +52,12 @@ export function openLeft(context: RootContext, parts: () => LeftParts): Left {
   const { clock, root } = context
   const waiting = new Map<string, One>()
   return {
-    add(source, { path, seen, lookedMs }) {
+    add(source, { path, seen, lookedMs, swept }) {
       if (waiting.size >= leftMax) return
       const before = waiting.get(source)
       const most = Math.max(seen, before?.seen ?? 0)
-      waiting.set(source, { source, path, seen: most, lookedMs, sinceMs: clock.monotonicMs() })
+      const one = { source, path, seen: most, lookedMs, sinceMs: clock.monotonicMs() }
+      waiting.set(source, swept ? { ...one, swept } : one)
     },
     async step() {
       for (const one of waiting.values()) {
@@ -73,17 +82,21 @@ async function decide(
   const { source, path, seen } = one
   const head = await ledger.last(source)
   if (!head || head.end >= seen || isHeld(entries, source)) return true
-  // What the path holds now is not known yet: it may be this source.
   const entry = entries.get(path)
-  if (entry && (entry.lookedMs < one.lookedMs || (entry.source === null && !entry.quiet))) return false
+  // What the path holds now is not known yet: it may be this source.
+  if (entry?.source === null && !entry.quiet) return false
   // A stale view of it, or it was truncated, which is told where that is known.
   if (entry?.source === source && entry.state === 'behind') return true
-  const isOther = (member: string): boolean => {
-    const { source: other = null, lookedMs = 0 } = entries.get(member) ?? {}
-    return other !== null && other !== source && lookedMs >= one.lookedMs
+  const isSettled = (member: string): boolean => {
+    const { lookedMs = 0, quiet = false } = entries.get(member) ?? {}
+    return quiet && lookedMs >= one.lookedMs
   }
+  if (one.swept && !entries.members(familyOf(path, context.root.family)).every(isSettled)) return false
+  const isOther = (member: string): boolean =>
+    (member === path && !one.swept) ||
+    (isSettled(member) && ![null, source].includes(entries.get(member)?.source ?? null))
   try {
-    if (await isHeldElsewhere({ context, entries, fresh: remote(), isOther }, candidateOf(head), path)) return true
+    if ((await holderOf({ context, entries, fresh: remote(), isOther }, candidateOf(head), path)) !== null) return true
   } catch (error) {
     if (isGleanerError(error, 'file-changed')) return false
     throw error
