@@ -67,6 +67,8 @@ export interface App {
   /** The service manager, where one wants to be told. */
   notify(): Promise<Notify>
   log(): Promise<Log>
+  /** Gives back to the system what memory this process needs no more. Takes some 10 to 100 ms. */
+  giveBackMemory(): Promise<void>
 
   /** One line (or several) to stdout; the last newline is added. */
   out(text: string): void
