@@ -7,7 +7,9 @@
  *
  * All access to the mount is in the I/O thread, by synchronous calls, so that a dead mount holds up nothing else. A segment is
  * complete when the thread's answer and all its frames are here. A look is answered as soon as the thread has read, and its frames
- * follow, so the next segment is read without waiting for the compression of this one.
+ * follow, so the next segment is read without waiting for the compression of this one. A root that has had nothing to compress for a while
+ * lets go of the compressors, and its I/O thread of the buffers; the next segment gets new ones. The I/O thread itself stays: it remembers what
+ * was mounted.
  */
 import type { DirectoryListing, Files, FileStat, Look, LookRequest, SegmentBody, StatResult } from '../ports/files.ts'
 import { frameBytesMax } from '../core/segment.ts'
@@ -33,13 +35,15 @@ export interface FilesOptions {
   deadlineMs: number
   /** zstd level, default 1. */
   compressLevel?: number
+  /** How long compressors are kept without anything to compress, default a minute. */
+  compressorsIdleMs?: number
 }
 
 /** Opens nothing yet: threads start with the first call. */
 export function openFiles(options: FilesOptions): Files {
-  const { root, compressLevel: level = 1 } = options
+  const { root, compressLevel: level = 1, compressorsIdleMs: idleMs = 60_000 } = options
   const channel = new Channel({ ...options, level })
-  const frames = openFrames(root, channel, level)
+  const frames = openFrames(channel, { root, level, idleMs })
 
   return {
     root,
@@ -82,9 +86,10 @@ function framesElsewhere({ segment }: ThreadLook): number {
 }
 
 /** Compressed frames of the calls under way. */
-function openFrames(root: string, channel: Channel, level: number) {
+function openFrames(channel: Channel, { root, level, idleMs }: { root: string; level: number; idleMs: number }) {
   const calls = new Map<number, Collecting>()
   let disconnect: (() => void) | null = null
+  let idle: NodeJS.Timeout | undefined
   let losses = 0
 
   function connect(): void {
@@ -107,6 +112,14 @@ function openFrames(root: string, channel: Channel, level: number) {
     channel.send({ kind: 'ports', ports: route.ports })
   }
 
+  function letGo(): void {
+    // A thread that broke has no ports, and another is not started for this.
+    if (disconnect === null || losses !== channel.losses) return
+    disconnect()
+    disconnect = null
+    channel.send({ kind: 'ports', ports: [] })
+  }
+
   function fail(message: string): void {
     const error = new GleanerError('internal', { operation: 'compress', subject: root, message })
     for (const call of calls.values()) call.fail(error)
@@ -115,6 +128,7 @@ function openFrames(root: string, channel: Channel, level: number) {
   return {
     /** Before the call is made. */
     expect(id: number) {
+      clearTimeout(idle)
       // A new I/O thread has no ports yet.
       if (losses !== channel.losses) {
         disconnect?.()
@@ -129,6 +143,8 @@ function openFrames(root: string, channel: Channel, level: number) {
       const forget = (): void => {
         clearInterval(alive)
         calls.delete(id)
+        clearTimeout(idle)
+        if (calls.size === 0) idle = setTimeout(letGo, idleMs).unref()
       }
       return {
         take(count: number) {
@@ -141,6 +157,7 @@ function openFrames(root: string, channel: Channel, level: number) {
     },
     close() {
       disconnect?.()
+      disconnect = null
       fail('closed')
     },
   }
