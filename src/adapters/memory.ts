@@ -1,7 +1,7 @@
 /**
  * Gives back to the system what a process has taken and needs no more:
  *
- *   the heap      what the start left behind in it, by one collection; not of a large heap, since that would be heard as a pause
+ *   the heap      what the start, or a pass, left behind in it, by one collection; not of a large heap, since that would be a pause to notice
  *   malloc        what was freed, and kept for the next who asks (glibc alone can be asked for it)
  *   the program   pages of its file that only the start has used: some 40 MB that are mapped and not looked at again
  *

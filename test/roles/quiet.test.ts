@@ -14,20 +14,13 @@ function given(shares: number[]): number[] {
 const idle = 0.01
 const busy = 0.5
 
-test('memory is given back at the first quiet sample after the start, and once', (t) => {
-  t.deepEqual(given([idle, idle, idle]), [0])
+test('memory is given back at the first quiet sample, and then once a minute', (t) => {
+  t.deepEqual(given(Array.from({ length: 14 }, () => idle)), [0, 6, 12])
   t.deepEqual(given([busy, busy, idle, idle]), [2])
 })
 
-test('a process that works is left alone', (t) => {
-  t.deepEqual(given(Array.from({ length: 1000 }, () => busy)), [])
-})
-
-test('after work it is given back again, but not before a minute has passed', (t) => {
-  t.deepEqual(given([...Array.from({ length: 9 }, () => idle), busy, idle, idle]), [0, 10])
-  t.deepEqual(given([idle, busy, ...Array.from({ length: 9 }, () => idle)]), [0, 6])
-})
-
-test('what minutes of little work leave behind is given back too', (t) => {
-  t.deepEqual(given(Array.from({ length: 30 }, () => idle)), [0, 12, 24])
+test('a process that works is left alone, and what it leaves behind is given back afterwards', (t) => {
+  const work = Array.from({ length: 1000 }, () => busy)
+  t.deepEqual(given(work), [])
+  t.deepEqual(given([idle, ...work, idle, idle]), [0, 1001])
 })
