@@ -68,7 +68,7 @@ export function composeApp(composition: Composition): App & { readonly status: E
     schedule,
     notify: async () => (await import('./adapters/systemd.ts')).openNotify(process.env),
     log: ports.log,
-    giveBackMemory: async () => (await import('./adapters/memory.ts')).giveBackMemory(),
+    givingBackMemory: async () => (await import('./adapters/memory.ts')).giveBackMemory,
     out: (text) => void process.stdout.write(text.endsWith('\n') ? text : `${text}\n`),
     write: writeOut,
     exit(next) {

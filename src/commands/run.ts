@@ -13,6 +13,7 @@ import type { Config, Role, RootConfig } from '../config/model.ts'
 import { GleanerError, isGleanerError, messageOf } from '../errors.ts'
 import { archiveReady } from '../roles/archive-ready.ts'
 import type { RootContext } from '../roles/context.ts'
+import { digestForEver } from '../roles/digest.ts'
 import type { DigestNews } from '../roles/digest-news.ts'
 import { noticingStore, openDigestNews } from '../roles/digest-news.ts'
 import { anomaliesOf } from '../roles/journal.ts'
@@ -26,6 +27,7 @@ import { wantedRules } from '../roles/settings.ts'
 import { openThrottle } from '../roles/throttle.ts'
 import type { Throttle } from '../roles/throttle.ts'
 import type { App, Log } from './app.ts'
+import { signingKeyOf } from './digest.ts'
 import { scheduleBuilds } from './table-builds.ts'
 
 const drainMsMax = 8000
@@ -131,7 +133,7 @@ async function stayLean(app: App, signal: AbortSignal): Promise<void> {
     return (user + system) / 1000
   }
   try {
-    await whenQuiet({ clock: app.clock, cpuMs }, () => app.giveBackMemory(), signal)
+    await whenQuiet({ clock: app.clock, cpuMs }, await app.givingBackMemory(), signal)
   } catch (error) {
     // It needs more memory, then.
     ;(await app.log()).debug({ error: messageOf(error) }, 'memory is not given back')
@@ -163,11 +165,8 @@ function makesDigests({ sign, roles }: Config): boolean {
 }
 
 async function makeDigests({ app, news, running }: Collector, config: Config, signal: AbortSignal): Promise<void> {
-  if (news === null || config.sign === null) return
-  const { digestForEver } = await import('../roles/digest.ts')
-  const { signingKeyOf } = await import('./digest.ts')
   const key = signingKeyOf(config)
-  if (key === null) return
+  if (news === null || key === null || config.sign === null) return
   const [store, feed, telemetry] = await Promise.all([app.store(), app.feed(), app.telemetry()])
   // Nobody tells of what a process created that is gone.
   news.missed = feed === null

@@ -33,7 +33,7 @@ export function openQuiet(first: QuietSample): (sample: QuietSample) => boolean 
 /** Until the signal aborts. */
 export async function whenQuiet(
   { clock, cpuMs }: { clock: Clock; cpuMs: () => number },
-  giveBack: () => Promise<void>,
+  giveBack: () => void,
   signal: AbortSignal,
 ): Promise<void> {
   const sample = (): QuietSample => ({ nowMs: clock.monotonicMs(), cpuMs: cpuMs() })
@@ -41,6 +41,6 @@ export async function whenQuiet(
   for (;;) {
     await clock.delay(sampleMs, signal)
     if (signal.aborted) return
-    if (isTime(sample())) await giveBack()
+    if (isTime(sample())) giveBack()
   }
 }
