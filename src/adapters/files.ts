@@ -17,6 +17,7 @@ import { GleanerError, messageOf } from '../errors.ts'
 import { Channel } from './files-channel.ts'
 import { connectCompressors } from './files-compressors.ts'
 import {
+  type CompressedFrame,
   IN_FLIGHT,
   type ListedDirectory,
   type StatColumns,
@@ -88,37 +89,11 @@ function framesElsewhere({ segment }: ThreadLook): number {
 /** Compressed frames of the calls under way. */
 function openFrames(channel: Channel, { root, level, idleMs }: { root: string; level: number; idleMs: number }) {
   const calls = new Map<number, Collecting>()
-  let disconnect: (() => void) | null = null
   let idle: NodeJS.Timeout | undefined
-  let losses = 0
-
-  function connect(): void {
-    const route = connectCompressors({
-      level,
-      shared: channel.shared,
-      onFrame: ({ call, index, bytes }) => calls.get(call)?.add(index, bytes),
-      onBroken(cause) {
-        disconnect = null
-        // The I/O thread may wait for buffers that will not come back: it waits for none until it gets new ports.
-        const slots = new Int32Array(channel.shared)
-        Atomics.store(slots, IN_FLIGHT, -(2 ** 30))
-        Atomics.notify(slots, IN_FLIGHT)
-        const message = `a compressor broke: ${messageOf(cause) ?? ''}`
-        fail(message)
-      },
-    })
-    disconnect = route.disconnect
-    losses = channel.losses
-    channel.send({ kind: 'ports', ports: route.ports })
-  }
-
-  function letGo(): void {
-    // A thread that broke has no ports, and another is not started for this.
-    if (disconnect === null || losses !== channel.losses) return
-    disconnect()
-    disconnect = null
-    channel.send({ kind: 'ports', ports: [] })
-  }
+  const route = openRoute(channel, level, {
+    onFrame: ({ call, index, bytes }) => calls.get(call)?.add(index, bytes),
+    onLost: fail,
+  })
 
   function fail(message: string): void {
     const error = new GleanerError('internal', { operation: 'compress', subject: root, message })
@@ -129,13 +104,7 @@ function openFrames(channel: Channel, { root, level, idleMs }: { root: string; l
     /** Before the call is made. */
     expect(id: number) {
       clearTimeout(idle)
-      // A new I/O thread has no ports yet.
-      if (losses !== channel.losses) {
-        disconnect?.()
-        disconnect = null
-        fail('the thread that read them has ended')
-      }
-      if (disconnect === null) connect()
+      route.connect()
       const collecting = collect()
       calls.set(id, collecting)
       // Neither a thread nor a promise keeps the process alive; this does, until the last frame is here.
@@ -144,7 +113,7 @@ function openFrames(channel: Channel, { root, level, idleMs }: { root: string; l
         clearInterval(alive)
         calls.delete(id)
         clearTimeout(idle)
-        if (calls.size === 0) idle = setTimeout(letGo, idleMs).unref()
+        if (calls.size === 0) idle = setTimeout(() => route.letGo(), idleMs).unref()
       }
       return {
         take(count: number) {
@@ -156,10 +125,63 @@ function openFrames(channel: Channel, { root, level, idleMs }: { root: string; l
       }
     },
     close() {
-      disconnect?.()
-      disconnect = null
+      route.disconnect()
       fail('closed')
     },
+  }
+}
+
+interface RouteEvents {
+  onFrame: (frame: CompressedFrame) => void
+  /** What was under way is lost. */
+  onLost: (message: string) => void
+}
+
+/** The root's way to the compressors, which it may be without. */
+function openRoute(channel: Channel, level: number, { onFrame, onLost }: RouteEvents) {
+  let close: (() => void) | null = null
+  let losses = 0
+
+  function open(): void {
+    const route = connectCompressors({
+      level,
+      shared: channel.shared,
+      onFrame,
+      onBroken(cause) {
+        close = null
+        // The I/O thread may wait for buffers that will not come back: it waits for none until it gets new ports.
+        const slots = new Int32Array(channel.shared)
+        Atomics.store(slots, IN_FLIGHT, -(2 ** 30))
+        Atomics.notify(slots, IN_FLIGHT)
+        onLost(`a compressor broke: ${messageOf(cause) ?? ''}`)
+      },
+    })
+    close = route.disconnect
+    losses = channel.losses
+    channel.send({ kind: 'ports', ports: route.ports })
+  }
+
+  function disconnect(): void {
+    close?.()
+    close = null
+  }
+
+  return {
+    connect() {
+      // A new I/O thread has no ports yet.
+      if (losses !== channel.losses) {
+        disconnect()
+        onLost('the thread that read them has ended')
+      }
+      if (close === null) open()
+    },
+    letGo() {
+      // A thread that broke has no ports, and another is not started for this.
+      if (close === null || losses !== channel.losses) return
+      disconnect()
+      channel.send({ kind: 'ports', ports: [] })
+    },
+    disconnect,
   }
 }
 
