@@ -68,6 +68,7 @@ export function composeApp(composition: Composition): App & { readonly status: E
     schedule,
     notify: async () => (await import('./adapters/systemd.ts')).openNotify(process.env),
     log: ports.log,
+    givingBackMemory: async () => (await import('./adapters/memory.ts')).giveBackMemory,
     out: (text) => void process.stdout.write(text.endsWith('\n') ? text : `${text}\n`),
     write: writeOut,
     exit(next) {
@@ -81,13 +82,15 @@ export function composeApp(composition: Composition): App & { readonly status: E
   }
 }
 
-function openConfig({ globals }: Composition): Pick<App, 'config' | 'useFlags' | 'reload'> {
+function openConfig({ globals, command }: Composition): Pick<App, 'config' | 'useFlags' | 'reload'> {
   let flags: ConfigFlags & { file?: string } = {}
   let config: Promise<Config> | null = null
   const load = async (): Promise<Config> => {
-    const { loadConfig } = await import('./config.ts')
     const { config: file, logLevel } = globals()
-    return loadConfig({ file: flags.file ?? file, env: process.env, flags: { logLevel, ...flags } })
+    const request = { file: flags.file ?? file, env: process.env, flags: { logLevel, ...flags } }
+    // What stays for months keeps nothing of what it reads its configuration with.
+    if (command === 'run') return (await import('./config/apart.ts')).loadConfigApart(request)
+    return (await import('./config.ts')).loadConfig(request)
   }
   return {
     config: () => (config ??= load()),

@@ -1,6 +1,6 @@
 /**
  * The compressor threads, at most two, shared by all roots of the process: started when the first segment of more than one frame
- * is read, ended when the last root that used them is closed. Where one breaks, every route is told and they start anew.
+ * is read, ended when the last root that used them is closed or has had no use for them for a while. Where one breaks, every route is told and they start anew.
  */
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import { type CompressedFrame, type CompressorSetup, compressors, LANES } from './files-messages.ts'

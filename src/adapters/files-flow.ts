@@ -19,7 +19,7 @@ export interface Flow {
   give(buffer: Buffer<ArrayBuffer>): void
   /** Sends the first `length` bytes as frame `index` of call `call`; the buffer is gone afterwards. */
   send(frame: { call: number; index: number; buffer: Buffer<ArrayBuffer>; length: number }): void
-  /** From now on frames go to these. */
+  /** From now on frames go to these. None: nothing is sent until there are others, and no buffer is kept. */
   connect(ports: MessagePort[]): void
   close(): void
 }
@@ -49,6 +49,7 @@ export function openFlow(slots: Int32Array): Flow {
     connect(fresh) {
       for (const port of ports) port.close()
       ports = fresh
+      spare.length = 0
       slots.fill(0, LANES, LANES + compressors)
       Atomics.store(slots, IN_FLIGHT, 0)
     },

@@ -45,6 +45,7 @@ export interface Answers {
 
 export type ToThread =
   | { kind: 'call'; id: number; generation: number; request: Request }
+  /** The compressors to send frames to; none where there is nothing to send for a while. */
   | { kind: 'ports'; ports: MessagePort[] }
   | { kind: 'close' }
 

@@ -7,7 +7,9 @@
  *
  * All access to the mount is in the I/O thread, by synchronous calls, so that a dead mount holds up nothing else. A segment is
  * complete when the thread's answer and all its frames are here. A look is answered as soon as the thread has read, and its frames
- * follow, so the next segment is read without waiting for the compression of this one.
+ * follow, so the next segment is read without waiting for the compression of this one. A root that has had nothing to compress for a while
+ * lets go of the compressors, and its I/O thread of the buffers; the next segment gets new ones. The I/O thread itself stays: it remembers what
+ * was mounted.
  */
 import type { DirectoryListing, Files, FileStat, Look, LookRequest, SegmentBody, StatResult } from '../ports/files.ts'
 import { frameBytesMax } from '../core/segment.ts'
@@ -15,6 +17,7 @@ import { GleanerError, messageOf } from '../errors.ts'
 import { Channel } from './files-channel.ts'
 import { connectCompressors } from './files-compressors.ts'
 import {
+  type CompressedFrame,
   IN_FLIGHT,
   type ListedDirectory,
   type StatColumns,
@@ -33,13 +36,15 @@ export interface FilesOptions {
   deadlineMs: number
   /** zstd level, default 1. */
   compressLevel?: number
+  /** How long compressors are kept without anything to compress, default a minute. */
+  compressorsIdleMs?: number
 }
 
 /** Opens nothing yet: threads start with the first call. */
 export function openFiles(options: FilesOptions): Files {
-  const { root, compressLevel: level = 1 } = options
+  const { root, compressLevel: level = 1, compressorsIdleMs: idleMs = 60_000 } = options
   const channel = new Channel({ ...options, level })
-  const frames = openFrames(root, channel, level)
+  const frames = openFrames(channel, { root, level, idleMs })
 
   return {
     root,
@@ -82,30 +87,13 @@ function framesElsewhere({ segment }: ThreadLook): number {
 }
 
 /** Compressed frames of the calls under way. */
-function openFrames(root: string, channel: Channel, level: number) {
+function openFrames(channel: Channel, { root, level, idleMs }: { root: string; level: number; idleMs: number }) {
   const calls = new Map<number, Collecting>()
-  let disconnect: (() => void) | null = null
-  let losses = 0
-
-  function connect(): void {
-    const route = connectCompressors({
-      level,
-      shared: channel.shared,
-      onFrame: ({ call, index, bytes }) => calls.get(call)?.add(index, bytes),
-      onBroken(cause) {
-        disconnect = null
-        // The I/O thread may wait for buffers that will not come back: it waits for none until it gets new ports.
-        const slots = new Int32Array(channel.shared)
-        Atomics.store(slots, IN_FLIGHT, -(2 ** 30))
-        Atomics.notify(slots, IN_FLIGHT)
-        const message = `a compressor broke: ${messageOf(cause) ?? ''}`
-        fail(message)
-      },
-    })
-    disconnect = route.disconnect
-    losses = channel.losses
-    channel.send({ kind: 'ports', ports: route.ports })
-  }
+  let idle: NodeJS.Timeout | undefined
+  const route = openRoute(channel, level, {
+    onFrame: ({ call, index, bytes }) => calls.get(call)?.add(index, bytes),
+    onLost: fail,
+  })
 
   function fail(message: string): void {
     const error = new GleanerError('internal', { operation: 'compress', subject: root, message })
@@ -115,13 +103,8 @@ function openFrames(root: string, channel: Channel, level: number) {
   return {
     /** Before the call is made. */
     expect(id: number) {
-      // A new I/O thread has no ports yet.
-      if (losses !== channel.losses) {
-        disconnect?.()
-        disconnect = null
-        fail('the thread that read them has ended')
-      }
-      if (disconnect === null) connect()
+      clearTimeout(idle)
+      route.connect()
       const collecting = collect()
       calls.set(id, collecting)
       // Neither a thread nor a promise keeps the process alive; this does, until the last frame is here.
@@ -129,6 +112,8 @@ function openFrames(root: string, channel: Channel, level: number) {
       const forget = (): void => {
         clearInterval(alive)
         calls.delete(id)
+        clearTimeout(idle)
+        if (calls.size === 0) idle = setTimeout(() => route.letGo(), idleMs).unref()
       }
       return {
         take(count: number) {
@@ -140,9 +125,63 @@ function openFrames(root: string, channel: Channel, level: number) {
       }
     },
     close() {
-      disconnect?.()
+      route.disconnect()
       fail('closed')
     },
+  }
+}
+
+interface RouteEvents {
+  onFrame: (frame: CompressedFrame) => void
+  /** What was under way is lost. */
+  onLost: (message: string) => void
+}
+
+/** The root's way to the compressors, which it may be without. */
+function openRoute(channel: Channel, level: number, { onFrame, onLost }: RouteEvents) {
+  let close: (() => void) | null = null
+  let losses = 0
+
+  function open(): void {
+    const route = connectCompressors({
+      level,
+      shared: channel.shared,
+      onFrame,
+      onBroken(cause) {
+        close = null
+        // The I/O thread may wait for buffers that will not come back: it waits for none until it gets new ports.
+        const slots = new Int32Array(channel.shared)
+        Atomics.store(slots, IN_FLIGHT, -(2 ** 30))
+        Atomics.notify(slots, IN_FLIGHT)
+        onLost(`a compressor broke: ${messageOf(cause) ?? ''}`)
+      },
+    })
+    close = route.disconnect
+    losses = channel.losses
+    channel.send({ kind: 'ports', ports: route.ports })
+  }
+
+  function disconnect(): void {
+    close?.()
+    close = null
+  }
+
+  return {
+    connect() {
+      // A new I/O thread has no ports yet.
+      if (losses !== channel.losses) {
+        disconnect()
+        onLost('the thread that read them has ended')
+      }
+      if (close === null) open()
+    },
+    letGo() {
+      // A thread that broke has no ports, and another is not started for this.
+      if (close === null || losses !== channel.losses) return
+      disconnect()
+      channel.send({ kind: 'ports', ports: [] })
+    },
+    disconnect,
   }
 }
 

@@ -67,6 +67,8 @@ export interface App {
   /** The service manager, where one wants to be told. */
   notify(): Promise<Notify>
   log(): Promise<Log>
+  /** What gives back to the system the memory that this process needs no more; a call takes some 10 to 100 ms. */
+  givingBackMemory(): Promise<() => void>
 
   /** One line (or several) to stdout; the last newline is added. */
   out(text: string): void

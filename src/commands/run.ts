@@ -18,10 +18,10 @@ import type { DigestNews } from '../roles/digest-news.ts'
 import { noticingStore, openDigestNews } from '../roles/digest-news.ts'
 import { anomaliesOf } from '../roles/journal.ts'
 import { freezeRules } from '../roles/rules.ts'
+import { whenQuiet } from '../roles/quiet.ts'
 import type { RunningRoot } from '../roles/run.ts'
 import { startRoot } from '../roles/run.ts'
 import type { Serving } from '../roles/serve.ts'
-import { startServe } from '../roles/serve.ts'
 import { snapshotOf } from '../roles/snapshot.ts'
 import { wantedRules } from '../roles/settings.ts'
 import { openThrottle } from '../roles/throttle.ts'
@@ -99,6 +99,7 @@ async function run(app: App): Promise<void> {
       log.info({}, 'running')
       void stayAlive(app, stopping.signal)
       void countAnomalies(app, stopping.signal)
+      void stayLean(app, stopping.signal)
       digests = makeDigests(collector, config, stopping.signal)
       const builds = await scheduleBuilds(app, config)
       await serveSignals(collector, signals, stopping.signal)
@@ -123,6 +124,19 @@ async function stayAlive(app: App, signal: AbortSignal): Promise<void> {
   while (!signal.aborted && notify.watchdogMs !== null) {
     notify.tell('alive')
     await app.clock.delay(notify.watchdogMs / 3, signal)
+  }
+}
+
+async function stayLean(app: App, signal: AbortSignal): Promise<void> {
+  const cpuMs = (): number => {
+    const { user, system } = process.cpuUsage()
+    return (user + system) / 1000
+  }
+  try {
+    await whenQuiet({ clock: app.clock, cpuMs }, await app.givingBackMemory(), signal)
+  } catch (error) {
+    // It needs more memory, then.
+    ;(await app.log()).debug({ error: messageOf(error) }, 'memory is not given back')
   }
 }
 
@@ -183,6 +197,8 @@ async function serve(collector: Collector, notReady: Set<string>): Promise<Servi
     return snapshotOf(process, seen(collector.wanted), (root) => collector.running.get(root)?.root.worker)
   }
   const telemetry = await app.telemetry()
+  // Only here: an HTTP server is two megabytes, and a sidecar that listens has none.
+  const { startServe } = await import('../roles/serve.ts')
   const serving = await startServe({ host, port, token: token?.reveal(), telemetry, ready, snapshot })
   log.info({ url: serving.url }, 'serving')
   return serving

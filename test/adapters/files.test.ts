@@ -6,6 +6,8 @@ import {
   mkdirSync,
   mkdtempSync,
   openSync,
+  readFileSync,
+  readdirSync,
   rmSync,
   symlinkSync,
   truncateSync,
@@ -15,12 +17,14 @@ import { randomBytes } from 'node:crypto'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { zstdDecompressSync } from 'node:zlib'
 import test, { type ExecutionContext } from 'ava'
 import { openFiles } from '../../src/adapters/files.ts'
 import { errnoOf, failureOf, fileError } from '../../src/adapters/files-errors.ts'
 import { untypedEntries } from '../../src/adapters/files-list.ts'
 import type { SegmentBody } from '../../src/ports/files.ts'
 import { checkSegment, glance, reading, rejects, sha256 } from '../contract/files.ts'
+import { until } from '../support/gleaner.ts'
 
 function world(t: ExecutionContext) {
   const parent = mkdtempSync(join(tmpdir(), 'gleaner-files-'))
@@ -261,3 +265,30 @@ test.serial('a compressor that breaks fails its calls, and the next ones have ne
   t.is((await broken.look('a', glance)).stat.size, 2 ** 22)
   t.is((await files.look('a', reading({}))).segment?.end, 2 ** 22)
 })
+
+test.serial(
+  'compressors end when nothing is compressed for a while, and come back with the next segment',
+  async (t) => {
+    const { top } = world(t)
+    const raw = Buffer.alloc(2 ** 22, '0123456\n')
+    writeFileSync(join(top, 'a'), raw)
+    const files = openFiles({ root: 'idle', path: top, remote: 'auto', deadlineMs: 30_000, compressorsIdleMs: 300 })
+    t.teardown(() => files.close())
+    for (let times = 0; times < 2; times++) {
+      const { segment } = await files.look('a', reading({}))
+      t.deepEqual(Buffer.concat((await framesOf(segment)).map((bytes) => zstdDecompressSync(bytes))), raw)
+      await until(() => compressorThreads() === 0)
+    }
+  },
+)
+
+function compressorThreads(): number {
+  const names = readdirSync('/proc/self/task').map((id) => {
+    try {
+      return readFileSync(`/proc/self/task/${id}/comm`, 'utf8')
+    } catch {
+      return 'ended'
+    }
+  })
+  return names.filter((name) => name === 'compress\n').length
+}
