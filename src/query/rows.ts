@@ -33,8 +33,6 @@ export interface RecordRow {
   raw: Buffer
   fields: string
   error: string | null
-  /** `<source>:<offset>` of the record that this one is proven to repeat. */
-  duplicateOf: string | null
   job: Job | null
 }
 
@@ -77,7 +75,6 @@ export function rowOf(
     raw,
     fields: JSON.stringify(parsed.fields),
     error: parsed.error === '' ? null : parsed.error,
-    duplicateOf: null,
     job: parsed.error === '' ? jobOf(format, parsed, parse) : null,
   }
 }
