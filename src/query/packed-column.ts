@@ -31,10 +31,8 @@ export type PackedColumn =
 export type ColumnKind = 'number' | 'flag' | 'text' | 'document' | 'blob' | 'texts'
 
 const none = -1
-/** A UTF-16 code unit is at most so many bytes of UTF-8. */
-const utf8BytesMax = 3
 
-/** `values` are of the kind, or null; a `document` is a text of some KB. */
+/** `values` are of the kind, or null; a `document` is a text of some KB, or its UTF-8. */
 export function packColumn(kind: ColumnKind, values: readonly Value[]): PackedColumn {
   const [first = null] = values
   const isScalar = first === null || typeof first !== 'object'
@@ -42,7 +40,7 @@ export function packColumn(kind: ColumnKind, values: readonly Value[]): PackedCo
   if (kind === 'number') return packNumbers(values as (number | null)[])
   if (kind === 'flag') return packFlags(values as (boolean | null)[])
   if (kind === 'blob') return packBlobs(values as (Uint8Array | null)[])
-  if (kind === 'document') return packDocuments(values as (string | null)[])
+  if (kind === 'document') return packDocuments(values as (string | Uint8Array | null)[])
   return kind === 'text' ? packTexts(values as (string | null)[]) : packLists(values as (readonly string[] | null)[])
 }
 
@@ -53,7 +51,9 @@ function packNumbers(values: readonly (number | null)[]): PackedColumn {
 }
 
 function packFlags(values: readonly (boolean | null)[]): PackedColumn {
-  return { kind: 'flags', flags: Uint8Array.from(values, Number), valid: validOf(values) }
+  const flags = new Uint8Array(values.length)
+  for (let row = 0; row < values.length; row++) flags[row] = values[row] === true ? 1 : 0
+  return { kind: 'flags', flags, valid: validOf(values) }
 }
 
 /** A bit for each row, as DuckDB has them: in whole words of 64, the first row the lowest. Null where all rows have a value. */
@@ -65,7 +65,7 @@ function validOf(values: readonly unknown[]): Uint8Array | null {
 }
 
 function packBlobs(values: readonly (Uint8Array | null)[]): PackedBytes {
-  const lengths = Int32Array.from(values, (value) => value?.length ?? none)
+  const lengths = lengthsOf(values)
   const bytes = new Uint8Array(sumOf(lengths))
   let at = 0
   for (const value of values) {
@@ -77,32 +77,30 @@ function packBlobs(values: readonly (Uint8Array | null)[]): PackedBytes {
 }
 
 /** Each by itself: joined first they would be copied once more. */
-function packDocuments(values: readonly (string | null)[]): PackedBytes {
-  const lengths = new Int32Array(values.length)
-  const space = Buffer.allocUnsafe(values.reduce((sum, text) => sum + (text?.length ?? 0) * utf8BytesMax, 0))
-  let at = 0
-  for (const [row, text] of values.entries()) {
-    const length = text === null ? none : space.write(text, at)
-    lengths[row] = length
-    if (length > 0) at += length
-  }
-  return { kind: 'bytes', bytes: Uint8Array.prototype.slice.call(space, 0, at), lengths }
+function packDocuments(values: readonly (string | Uint8Array | null)[]): PackedBytes {
+  return packBlobs(values.map((text) => (typeof text === 'string' ? Buffer.from(text) : text)))
 }
 
 /** Joined, and encoded at once: a call for each of a row's thirty texts costs more than all else here. */
 function packTexts(values: readonly (string | null)[]): PackedBytes {
   const joined = values.join('')
   const bytes = Buffer.from(joined)
-  if (bytes.length === joined.length)
-    return { kind: 'bytes', bytes, lengths: Int32Array.from(values, (text) => text?.length ?? none) }
-  const lengths = Int32Array.from(values, (text) => (text === null ? none : Buffer.byteLength(text)))
+  if (bytes.length === joined.length) return { kind: 'bytes', bytes, lengths: lengthsOf(values) }
+  const lengths = new Int32Array(values.length)
+  for (const [row, text] of values.entries()) lengths[row] = text === null ? none : Buffer.byteLength(text)
   // Halves of a character that meet where two texts join are one when they are encoded.
   if (sumOf(lengths) === bytes.length) return { kind: 'bytes', bytes, lengths }
   return packBlobs(values.map((text) => (text === null ? null : Buffer.from(text))))
 }
 
+function lengthsOf(values: readonly ({ length: number } | null)[]): Int32Array {
+  const lengths = new Int32Array(values.length)
+  for (let row = 0; row < values.length; row++) lengths[row] = values[row]?.length ?? none
+  return lengths
+}
+
 function packLists(values: readonly (readonly string[] | null)[]): PackedColumn {
-  const counts = Int32Array.from(values, (texts) => texts?.length ?? none)
+  const counts = lengthsOf(values)
   return { kind: 'lists', counts, texts: packTexts(values.flatMap((texts) => texts ?? [])) }
 }
 
