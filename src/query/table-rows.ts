@@ -49,19 +49,48 @@ const recordValues: Record<string, Getter> = {
   parser: ({ place }) => place.parser,
 }
 
+/** Each by its name: one function for all of them would look the name up in every row. */
 const jobValues: Record<string, Getter> = {
-  ...Object.fromEntries(columnsOf.jobs.map(([name, type]) => [name, jobValue(name as keyof Job, type)])),
   source: ({ place }) => place.source,
   offset: ({ offset }) => offset,
   duplicate_of: unknownYet,
+  cluster: ({ job }) => (job as Job).cluster,
+  job_id: ({ job }) => (job as Job).job_id,
+  array_index: ({ job }) => (job as Job).array_index,
+  array_range: ({ job }) => (job as Job).array_range,
+  step: ({ job }) => (job as Job).step,
+  user: ({ job }) => (job as Job).user,
+  account: ({ job }) => (job as Job).account,
+  project: ({ job }) => (job as Job).project,
+  job_group: ({ job }) => (job as Job).job_group,
+  queue: ({ job }) => (job as Job).queue,
+  job_name: ({ job }) => (job as Job).job_name,
+  command: ({ job }) => (job as Job).command,
+  submit_host: ({ job }) => (job as Job).submit_host,
+  uid: ({ job }) => (job as Job).uid,
+  submit_time: ({ job }) => time((job as Job).submit_time),
+  start_time: ({ job }) => time((job as Job).start_time),
+  end_time: ({ job }) => time((job as Job).end_time),
+  logged_time: ({ job }) => time((job as Job).logged_time),
+  wait_s: ({ job }) => (job as Job).wait_s,
+  wall_s: ({ job }) => (job as Job).wall_s,
+  cpu_user_s: ({ job }) => (job as Job).cpu_user_s,
+  cpu_system_s: ({ job }) => (job as Job).cpu_system_s,
+  slots: ({ job }) => (job as Job).slots,
+  nodes: ({ job }) => (job as Job).nodes,
+  gpus: ({ job }) => (job as Job).gpus,
+  elements: ({ job }) => (job as Job).elements,
+  exec_hosts: ({ job }) => (job as Job).exec_hosts,
+  memory_max_bytes: ({ job }) => (job as Job).memory_max_bytes,
+  memory_requested_bytes: ({ job }) => (job as Job).memory_requested_bytes,
+  state: ({ job }) => (job as Job).state,
+  state_raw: ({ job }) => (job as Job).state_raw,
+  exit_reason: ({ job }) => (job as Job).exit_reason,
+  exit_code: ({ job }) => (job as Job).exit_code,
+  signal: ({ job }) => (job as Job).signal,
 }
 
 const valuesOf = { records: recordValues, jobs: jobValues }
-
-function jobValue(name: keyof Job, type: string): Getter {
-  if (type === 'TIMESTAMPTZ') return ({ job }) => time((job as Job)[name] as number | null)
-  return ({ job }) => (job as Job)[name]
-}
 
 function time(ms: number | null): number | null {
   return ms !== null && ms >= timeMsRange[0] && ms <= timeMsRange[1] ? ms : null
@@ -69,11 +98,19 @@ function time(ms: number | null): number | null {
 
 /** The columns of a table, packed. `rows` are those that belong into it: of `jobs`, those with a job. */
 export function packRows(table: TableName, rows: readonly RecordRow[]): GivenChunk {
-  const columns = columnsOf[table].map(([name, type]) =>
-    packColumn(carriers[type].kind, rows.map(valuesOf[table][name] as Getter)),
-  )
+  const place = rows[0]?.place
+  const isOnePlace = rows.every((row) => row.place === place)
+  const columns = columnsOf[table].map(([name, type]) => {
+    const some = isOnePlace && ofPlace.has(name) ? rows.slice(0, 1) : rows
+    return packColumn(carriers[type].kind, some.map(valuesOf[table][name] as Getter))
+  })
   return { count: rows.length, columns }
 }
+
+/** What all rows of a place have in common, or all rows. */
+const ofPlace = new Set(
+  'source family path format segment segment_sha256 archived_at revision parser duplicate_of'.split(' '),
+)
 
 /** The same rows with what they repeat. */
 export function withDuplicates(

@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import { array, assert, constantFrom, double, integer, nat, oneof, property, string, tuple } from 'fast-check'
 import test from 'ava'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -100,8 +100,8 @@ test('bytes that are no text are left to parsing, and a record that was torn or 
 
 test('any token anywhere is told alike, or left to parsing', (t) => {
   const tokens = lsfLine(7).match(/"(?:[^"]|"")*"|\S+/g) ?? []
-  const token = fc.oneof(
-    fc.constantFrom(
+  const token = oneof(
+    constantFrom(
       '""',
       '0',
       '-1',
@@ -120,17 +120,17 @@ test('any token anywhere is told alike, or left to parsing', (t) => {
       '00',
       '1.0.0',
     ),
-    fc.string({ maxLength: 12 }).map((text) => `"${text.replaceAll('"', '""')}"`),
-    fc.double({ noNaN: true }).map(String),
-    fc.integer().map(String),
+    string({ maxLength: 12 }).map((text) => `"${text.replaceAll('"', '""')}"`),
+    double({ noNaN: true }).map(String),
+    integer().map(String),
   )
-  const property = fc.property(fc.array(fc.tuple(fc.nat(tokens.length), token), { maxLength: 3 }), (changes) => {
+  const alike = property(array(tuple(nat(tokens.length), token), { maxLength: 3 }), (changes) => {
     const changed = [...tokens]
     for (const [at, text] of changes) changed[at] = text
     const one = both(`${changed.join(' ')}\n`)
     if (one !== null) t.deepEqual(one.direct, one.parsed)
   })
-  fc.assert(property, { numRuns: 2000 })
+  assert(alike, { numRuns: 2000 })
 })
 
 test('more and more of them do not overwrite each other', (t) => {
