@@ -236,23 +236,40 @@ function textWithin(line: Buffer, ascii: string | null, [from, until]: readonly 
 
 function isSameList(line: Buffer): boolean {
   const [from, until] = [froms[at.execHosts] as number, untils[at.execHosts] as number]
-  const [otherFrom, otherUntil] = [froms[at.allocSlots] as number, untils[at.allocSlots] as number]
-  return otherUntil - otherFrom === until - from && line.compare(line, from, until, otherFrom, otherUntil) === 0
+  const [other, otherUntil] = [froms[at.allocSlots] as number, untils[at.allocSlots] as number]
+  return otherUntil - other === until - from && isSame(line, other, [from, until])
+}
+
+/** Whether the bytes from `other` on are those of a range. */
+function isSame(line: Buffer, other: number, [from, until]: readonly [number, number]): boolean {
+  for (let place = from; place < until; place++) if (line[place] !== line[place - from + other]) return false
+  return true
 }
 
 /** The strings of a list. A host stands there once for each of its slots: then it is the same string. */
 function hostsOf(line: Buffer, index: number): string[] {
   const texts: string[] = []
-  let [last, lastFrom, lastUntil] = ['', 0, 0]
-  let next = froms[index] as number
+  let text = ''
+  let last: [from: number, until: number] = [0, 0]
+  let place = froms[index] as number
   for (let left = numbers[index] as number; left > 0; left--) {
-    const from = line.indexOf(quote, next) + 1
-    let until = line.indexOf(quote, from)
-    while (line[until + 1] === quote) until = line.indexOf(quote, until + 2)
-    const isLast = texts.length > 0 && line.compare(line, lastFrom, lastUntil, from, until) === 0
-    if (!isLast) [last, lastFrom, lastUntil] = [textWithin(line, null, [from, until]), from, until]
-    texts.push(last)
-    next = until + 1
+    while (line[place] !== quote) place++
+    const from = place + 1
+    const until = from + last[1] - last[0]
+    const isLast = line[until] === quote && line[until + 1] !== quote && texts.length > 0 && isSame(line, from, last)
+    if (!isLast) {
+      last = [from, endOfString(line, from)]
+      text = textWithin(line, null, last)
+    }
+    texts.push(text)
+    place = from + last[1] - last[0] + 1
   }
   return texts
+}
+
+/** Where the quote is that ends it. */
+function endOfString(line: Buffer, from: number): number {
+  let place = from
+  while (line[place] !== quote || line[place + 1] === quote) place += line[place] === quote ? 2 : 1
+  return place
 }

@@ -4,7 +4,8 @@
  */
 
 import type { CoveredRange } from './manifest.ts'
-import type { PackedBytes } from './packed-column.ts'
+import type { PackedBytes, PackedColumn } from './packed-column.ts'
+import { packColumn } from './packed-column.ts'
 import type { GivenChunk } from './row-source.ts'
 import type { Place, RecordRow } from './rows.ts'
 import { packRows, withDuplicates } from './table-rows.ts'
@@ -100,7 +101,7 @@ export function chunksOf(table: TableName, { chunks }: DateRows): GivenChunk[] {
 
 /** The raw bytes of each record of a chunk. */
 export function rawsOf({ records }: RowChunk): Uint8Array[] {
-  const { bytes, lengths } = records.columns[columnsOf.records.findIndex(([name]) => name === 'raw')] as PackedBytes
+  const { bytes, lengths } = columnOf('records', 'raw', records) as PackedBytes
   let to = 0
   return Array.from(lengths, (length) => bytes.subarray(to, (to += length)))
 }
@@ -128,15 +129,16 @@ function pack(one: Waiting): void {
   one.waiting = []
   one.waitingBytes = 0
   const jobs = rows.filter(({ job }) => job !== null)
-  one.chunks.push({
+  const chunk: RowChunk = {
     records: packRows('records', rows),
     jobs: jobs.length > 0 ? packRows('jobs', jobs) : null,
     keys: rows.map(keyOf),
-  })
+  }
+  one.chunks.push(chunk)
   cover(one, rows)
-  one.tables.records.rows += rows.length
-  one.tables.jobs.rows += jobs.length
-  widenTimes(one, rows, jobs)
+  widen(one, 'records', chunk.records)
+  if (chunk.jobs !== null) widen(one, 'jobs', chunk.jobs)
+  widenIds(one, jobs)
 }
 
 function keyOf({ place, offset, job, timeMs }: RecordRow): RowKey {
@@ -151,34 +153,48 @@ function cover({ ranges }: Waiting, rows: readonly RecordRow[]): void {
   }
 }
 
-function widenTimes(one: Waiting, rows: readonly RecordRow[], jobs: readonly RecordRow[]): void {
-  const { records, jobs: ofJobs } = one.tables
-  one.archived = widened(
-    one.archived,
-    rows.map(({ place }) => place.archivedMs),
-  )
-  records.times['time'] = widened(
-    records.times['time'] ?? null,
-    rows.map(({ timeMs }) => timeMs),
-  )
-  for (const name of timeColumnsOf.jobs)
-    ofJobs.times[name] = widened(
-      ofJobs.times[name] ?? null,
-      jobs.map(({ job }) => job?.[name as 'end_time'] ?? null),
-    )
-  const ids = jobs.flatMap(({ job }) => job?.job_id ?? [])
-  const numbers = ids.map(idNumber)
-  // Left out for good where some id is no plain number.
-  if (numbers.includes(null)) delete ofJobs.times['job_id']
-  if ('job_id' in ofJobs.times) ofJobs.times['job_id'] = widened(ofJobs.times['job_id'] ?? null, numbers)
+function widen(one: Waiting, table: TableName, chunk: GivenChunk): void {
+  const { times } = one.tables[table]
+  one.tables[table].rows += chunk.count
+  for (const name of timeColumnsOf[table])
+    times[name] = joined(times[name] ?? null, extentOf(columnOf(table, name, chunk)))
+  if (table === 'records') one.archived = joined(one.archived, extentOf(columnOf(table, 'archived_at', chunk)))
 }
 
-function widened(extent: Extent, values: readonly (number | null)[]): Extent {
-  let [least, greatest] = extent ?? [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]
-  for (const value of values) {
-    if (value === null || Number.isNaN(value)) continue
+/** They are left out for good where some id is no plain number. */
+function widenIds({ tables }: Waiting, jobs: readonly RecordRow[]): void {
+  const { times } = tables.jobs
+  if (!('job_id' in times)) return
+  const numbers: number[] = []
+  for (const { job } of jobs) {
+    const id = job?.job_id ?? null
+    const number = idNumber(id)
+    if (number !== null) numbers.push(number)
+    else if (id !== null) return void delete times['job_id']
+  }
+  times['job_id'] = joined(times['job_id'] ?? null, extentOf(packColumn('number', numbers)))
+}
+
+function columnOf(table: TableName, name: string, { columns }: GivenChunk): PackedColumn {
+  return columns[columnsOf[table].findIndex(([own]) => own === name)] as PackedColumn
+}
+
+/** The least and the greatest number of a column; null where there is none. */
+function extentOf(column: PackedColumn): Extent {
+  if (column.kind === 'same') return typeof column.value === 'number' ? [column.value, column.value] : null
+  if (column.kind !== 'numbers') return null
+  const { numbers, valid } = column
+  let [least, greatest] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]
+  for (let row = 0; row < numbers.length; row++) {
+    if (valid !== null && ((valid[row >> 3] as number) & (1 << (row & 7))) === 0) continue
+    const value = numbers[row] as number
     if (value < least) least = value
     if (value > greatest) greatest = value
   }
   return least <= greatest ? [least, greatest] : null
+}
+
+function joined(one: Extent, other: Extent): Extent {
+  if (one === null || other === null) return one ?? other
+  return [Math.min(one[0], other[0]), Math.max(one[1], other[1])]
 }

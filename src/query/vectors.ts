@@ -53,9 +53,13 @@ function addressIn(string: Uint8Array): number {
   return Number(new DataView(string.buffer, string.byteOffset).getBigUint64(8, true))
 }
 
+/** Those of one column: DuckDB copies them. */
+let space = new ArrayBuffer(0)
+
 function stringsOf({ bytes, lengths }: PackedBytes, address: number): Uint8Array {
-  const strings = new Uint8Array(lengths.length * stringBytes)
-  const words = new Uint32Array(strings.buffer)
+  if (space.byteLength < lengths.length * stringBytes) space = new ArrayBuffer(lengths.length * stringBytes)
+  const strings = new Uint8Array(space, 0, lengths.length * stringBytes).fill(0)
+  const words = new Uint32Array(space)
   let from = 0
   for (let row = 0; row < lengths.length; row++) {
     const length = lengths[row] as number
