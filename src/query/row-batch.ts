@@ -55,8 +55,8 @@ export interface RowBatch {
 }
 
 /** Less than the rows of one vector of DuckDB. */
-const packedRowsMin = 512
-const packedBytesMin = 512 * 1024
+const packedRowsMin = 256
+const packedBytesMin = 256 * 1024
 
 interface Waiting extends DateRows {
   waiting: RecordRow[]
