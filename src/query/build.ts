@@ -23,7 +23,7 @@ import { latestManifest } from './manifest.ts'
 import type { RowReader } from './pending.ts'
 import { openRowReader, pendingOf } from './pending.ts'
 import type { DateRows } from './row-batch.ts'
-import { openRowBatch } from './row-batch.ts'
+import { forget, openRowBatch } from './row-batch.ts'
 import { sweepTables } from './sweep.ts'
 import type { Draft } from './table-draft.ts'
 import { openDraft, Overtaken } from './table-draft.ts'
@@ -172,6 +172,7 @@ async function writeRows(
 ): Promise<TableFile[]> {
   await markDuplicates(rows, storedIn(set, files))
   const written = await writer.write(rows, batches)
+  forget(rows)
   const sum = (table: TableName): number =>
     written.reduce((total, file) => total + (file.table === table ? file.rows : 0), 0)
   report.records += sum('records')

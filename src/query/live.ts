@@ -15,7 +15,7 @@ import { coverageOf } from './manifest.ts'
 import { bytesIn } from './expected.ts'
 import { openRowReader, pendingOf } from './pending.ts'
 import type { DateRows } from './row-batch.ts'
-import { chunksOf, openRowBatch } from './row-batch.ts'
+import { chunksOf, forget, openRowBatch } from './row-batch.ts'
 import type { TableFiles } from './table-files.ts'
 import { openTableRows } from './table-rows.ts'
 import { columnsSql, tableNames } from './table-schema.ts'
@@ -78,6 +78,7 @@ export async function openLive(duck: Duck, files: TableFiles): Promise<LiveRows>
         await markDuplicates(dates, stored)
         await insert(root.name, dates)
         stored.added(dates)
+        forget(dates)
       }
       const pending = await pendingOf({ root, store }, ledger, { covered, asOfMs })
       expected(bytesIn(pending, covered))

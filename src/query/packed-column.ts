@@ -66,7 +66,7 @@ function validOf(values: readonly unknown[]): Uint8Array | null {
 
 function packBlobs(values: readonly (Uint8Array | null)[]): PackedBytes {
   const lengths = lengthsOf(values)
-  const bytes = new Uint8Array(sumOf(lengths))
+  const bytes = borrow(sumOf(lengths))
   let at = 0
   for (const value of values) {
     if (value === null) continue
@@ -79,6 +79,30 @@ function packBlobs(values: readonly (Uint8Array | null)[]): PackedBytes {
 /** Each by itself: joined first they would be copied once more. */
 function packDocuments(values: readonly (string | Uint8Array | null)[]): PackedBytes {
   return packBlobs(values.map((text) => (typeof text === 'string' ? Buffer.from(text) : text)))
+}
+
+/**
+ * Space of columns that were given back, to be used again: most of what is packed is a few large blobs, and memory that is asked for anew
+ * each time is there two or three times before the garbage collector sees it.
+ */
+const spare: ArrayBuffer[] = []
+const spareBytesMin = 64 * 1024
+const spareMax = 512
+
+function borrow(length: number): Uint8Array {
+  if (length < spareBytesMin) return new Uint8Array(length)
+  const index = spare.findIndex(({ byteLength }) => byteLength >= length && byteLength <= length * 4)
+  const [found] = index < 0 ? [] : spare.splice(index, 1)
+  // In steps, so that what one column had will do for the next.
+  const step = 2 ** Math.ceil(Math.log2(length))
+  return new Uint8Array(found ?? new ArrayBuffer(step), 0, length)
+}
+
+/** Nobody looks at the column any more. */
+export function giveBack(column: PackedColumn): void {
+  if (column.kind !== 'bytes' || column.bytes.length < spareBytesMin || spare.length >= spareMax) return
+  const { buffer } = column.bytes
+  if (buffer instanceof ArrayBuffer && buffer.byteLength >= spareBytesMin) spare.push(buffer)
 }
 
 /** Joined, and encoded at once: a call for each of a row's thirty texts costs more than all else here. */

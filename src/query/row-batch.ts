@@ -5,7 +5,7 @@
 
 import type { CoveredRange } from './manifest.ts'
 import type { PackedBytes, PackedColumn } from './packed-column.ts'
-import { packColumn } from './packed-column.ts'
+import { giveBack, packColumn } from './packed-column.ts'
 import type { GivenChunk } from './row-source.ts'
 import type { Place, RecordRow } from './rows.ts'
 import { packRows, withDuplicates } from './table-rows.ts'
@@ -97,6 +97,13 @@ export function chunksOf(table: TableName, { chunks }: DateRows): GivenChunk[] {
     const duplicateOf = keys.map((key) => key.duplicateOf)
     return [withDuplicates(table, packed, duplicateOf)]
   })
+}
+
+/** Once they are written, and nobody looks at them any more. */
+export function forget(dates: readonly DateRows[]): void {
+  for (const { chunks } of dates) {
+    for (const name of ['raw', 'fields']) for (const { records } of chunks) giveBack(columnOf('records', name, records))
+  }
 }
 
 /** The raw bytes of each record of a chunk. */
