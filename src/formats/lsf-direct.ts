@@ -92,7 +92,7 @@ const quote = 0x22
 const braces = [0x7b, 0x7d] as const
 const brackets = [0x5b, 0x5d] as const
 
-let space = new Uint8Array(0)
+let space: Uint8Array = new Uint8Array(0)
 let used = 0
 /** Of each field of `all` in the last record: its number, and where its string or its list stands. */
 const numbers = new Float64Array(all.length)
@@ -105,7 +105,7 @@ export function directFields(line: Buffer): DirectFields | null {
   const isPlain = isAscii(line)
   if (!isPlain && !isUtf8(line)) return null
   const need = line.length * growthMax + keysBytesMax
-  if (space.length - used < need) [space, used] = [new Uint8Array(Math.max(spaceBytes, need)), 0]
+  if (space.length - used < need) [space, used] = [Buffer.allocUnsafeSlow(Math.max(spaceBytes, need)), 0]
   const tokens = new JsonTokens(line, space, used)
   const count = readRecord(tokens)
   if (count === null || !isJobFinish(line) || numbers[at.idx] === -1) return null

@@ -19,7 +19,7 @@ import { tableKey } from './table-schema.ts'
  * Small row groups: with 1 KB of text per row larger ones cost twice the CPU (measured), and memory. A job's row is small, and its
  * statistics decide what a look-up reads.
  */
-const rowGroupRows: Record<TableName, number> = { records: 4096, jobs: 61_440 }
+const rowGroupRows: Record<TableName, number> = { records: 2048, jobs: 61_440 }
 const compression = 'COMPRESSION zstd, COMPRESSION_LEVEL 1'
 
 /** How a file of a table is written: the options of COPY. */
