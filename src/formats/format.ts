@@ -32,6 +32,21 @@ export interface Format {
   delimiter?(beginning: Buffer): string
   /** The finished job that a record tells of, for batch systems; null where it tells of none. `parsed` is what `parse` gave. */
   job?(parsed: Parsed, context: ParseContext): Job | null
+  /**
+   * For formats whose records are large: what `parse` and `job` say of a regular record, without making its fields. Null where it takes
+   * those to say it; else nothing about it is different.
+   */
+  direct?(raw: Buffer): Direct | null
+}
+
+/** A record without error or flag. */
+export interface Direct {
+  type: string
+  /** Seconds since 1970, of a year up to 9999. */
+  timeS: number
+  /** The JSON of its fields, in UTF-8. */
+  fields: Uint8Array
+  job: Job | null
 }
 
 export interface ParseContext {
@@ -118,6 +133,12 @@ export function parseFramed(format: Format, framed: Framed, context: ParseContex
   const flags = [...new Set([...framed.flags, ...parsed.flags])]
   if (parsed.error !== '' || !framed.flags.includes('malformed')) return { ...parsed, flags }
   return { ...parsed, fields: {}, flags, error: 'torn' }
+}
+
+/** The same and its job, where the format can tell it directly. */
+export function directOf(format: Format, { raw, flags }: Framed): Direct | null {
+  const direct = flags.length === 0 ? (format.direct?.(raw) ?? null) : null
+  return direct?.job ? { ...direct, job: fitting(direct.job) } : direct
 }
 
 /** The finished job that a record tells of, as the columns of `jobs` hold it; null where it tells of none. */

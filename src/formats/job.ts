@@ -94,15 +94,24 @@ const times = ['submit_time', 'start_time', 'end_time', 'logged_time'] as const
 /** The last ms of the year 9999. */
 const timeMax = 253_402_300_799_999
 
+const bounds = [
+  ...integers.map((name) => [name, 2 ** 31 - 1] as const),
+  ...bigints.map((name) => [name, Number.MAX_SAFE_INTEGER] as const),
+  ...times.map((name) => [name, timeMax] as const),
+]
+
 /** The row as its columns can hold it: a number that is out of their range is not known. */
 export function fitting(job: Job): Job {
-  const fits = { ...job }
-  for (const name of integers) fits[name] = within(job[name], 2 ** 31 - 1)
-  for (const name of bigints) fits[name] = within(job[name], Number.MAX_SAFE_INTEGER)
-  for (const name of times) fits[name] = within(job[name], timeMax)
+  let fits = job
+  for (const [name, most] of bounds) {
+    const value = job[name]
+    if (value === null || (Math.abs(value) <= most && Math.round(value) === value)) continue
+    if (fits === job) fits = { ...job }
+    fits[name] = within(value, most)
+  }
   return fits
 }
 
-function within(value: number | null, most: number): number | null {
-  return value !== null && Math.abs(value) <= most ? Math.round(value) : null
+function within(value: number, most: number): number | null {
+  return Math.abs(value) <= most ? Math.round(value) : null
 }

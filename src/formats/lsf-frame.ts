@@ -35,13 +35,29 @@ export function endOfRecord(bytes: Buffer, start: number, final: boolean): numbe
   return endByQuotes(bytes, start, final)
 }
 
-/** Where a head stands after `start` and before `end`. */
+/**
+ * Where a head stands after `start` and before `end`, a line's end. A head ends with ten digits: looking at every tenth byte, none of them is
+ * passed over.
+ */
 function headWithin(bytes: Buffer, start: number, end: number): number | null {
-  // Capitals are rarer than quotes.
-  for (let at = start + 2; at < end; at++) {
-    if (isCapital(bytes[at]) && bytes[at - 1] === quote && isHeadAt(bytes, at - 1)) return at - 1
+  for (let seen = start; seen < end; seen += digitsMax) {
+    if (!isDigit(bytes[seen])) continue
+    let epoch = seen
+    while (isDigit(bytes[epoch - 1]) && seen - epoch < digitsMax) epoch--
+    const at = bytes[epoch - 1] === blank && bytes[epoch - 2] === quote ? headBefore(bytes, epoch - 2) : start
+    if (at > start && isHeadAt(bytes, at)) return at
   }
   return null
+}
+
+/** Where the head would begin whose version ends with the quote at `to`. */
+function headBefore(bytes: Buffer, to: number): number {
+  let at = to - 1
+  while (isDigit(bytes[at]) || bytes[at] === point) at--
+  if (bytes[at] !== quote || bytes[at - 1] !== blank || bytes[at - 2] !== quote) return -1
+  at -= 3
+  while (isTypeByte(bytes[at])) at--
+  return at
 }
 
 function endByQuotes(bytes: Buffer, start: number, final: boolean): number | null {

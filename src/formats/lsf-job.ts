@@ -58,18 +58,26 @@ function arrayOf(fields: Fields): Some<'array_index' | 'array_range' | 'elements
 function hostsOf(entries: unknown): { names: string[]; slots: number } {
   const names = new Set<string>()
   let slots = 0
+  let last: string | null = null
   for (const entry of (entries ?? []) as string[]) {
-    const [, times, name] = (entry.includes('*') ? /^(\d{1,9})\*(.+)$/s.exec(entry) : null) ?? [entry, '1', entry]
+    if (entry === last) slots++
+    if (entry === last) continue
+    last = null
+    const match: RegExpExecArray | null = entry.includes('*') ? /^(\d{1,9})\*(.+)$/s.exec(entry) : null
+    const name: string = match?.[2] ?? entry
     if (name === '') continue
+    // Next it may be there once more.
+    if (name === entry) last = entry
     names.add(name)
-    slots += Number(times)
+    slots += Number(match?.[1] ?? 1)
   }
   return { names: [...names], slots }
 }
 
 /** What was allocated, else the hosts it ran on: a job that was never dispatched had none. */
 function slotsOf(fields: Fields, executed: number): number | null {
-  const slots = hostsOf(fields['allocSlots']).slots || executed
+  const { allocSlots, execHosts } = fields as { allocSlots?: unknown; execHosts?: unknown }
+  const slots = allocSlots === execHosts ? executed : hostsOf(allocSlots).slots || executed
   if (slots > 0) return countOf(slots)
   return positive(fields['startTime']) === null ? null : countOf(positive(fields['numProcessors']))
 }

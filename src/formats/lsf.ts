@@ -10,6 +10,7 @@
 
 import { commonRotation } from '../core/family.ts'
 import type { Format, Parsed, RecordFlag } from './format.ts'
+import { directFields } from './lsf-direct.ts'
 import { jobFinishFields } from './lsf-fields.ts'
 import type { Fields, Head } from './lsf-fields.ts'
 import { endOfRecord, headBytesMax } from './lsf-frame.ts'
@@ -39,7 +40,19 @@ export const lsf: Format = {
   job({ type, fields, error }) {
     return type === 'JOB_FINISH' && error === '' ? jobOfFields(fields) : null
   },
+  direct(raw) {
+    const direct = directFields(withoutNewline(raw))
+    if (direct === null) return null
+    const { json, fields } = direct
+    const timeS = fields['eventTime'] as number
+    // Other times are none, or are in ms.
+    if (timeS < 0 || timeS > epochSecondsMax) return null
+    return { type: 'JOB_FINISH', timeS, fields: json, job: jobOfFields(fields) }
+  },
 }
+
+/** The year 5138. */
+const epochSecondsMax = 1e11
 
 const quote = 0x22
 const hash = 0x23

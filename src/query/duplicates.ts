@@ -17,7 +17,10 @@ import { VARCHAR } from '@duckdb/node-api'
 import { sha256 } from '../core/hash.ts'
 import { listLiteral, literal } from './duckdb.ts'
 import type { TableFile, TableSet } from './manifest.ts'
-import type { RecordRow } from './rows.ts'
+import { packColumn } from './packed-column.ts'
+import type { DateRows, RowKey } from './row-batch.ts'
+import { rawsOf } from './row-batch.ts'
+import type { GivenChunk } from './row-source.ts'
 import { registerRows } from './row-source.ts'
 import type { TableFiles } from './table-files.ts'
 import type { TableName } from './table-schema.ts'
@@ -27,11 +30,14 @@ interface Occurrence {
   source: string
   offset: number
   hash: string
-  row: RecordRow | null
+  /** Null where it is stored already. */
+  key: RowKey | null
 }
 
-interface JobKey {
-  jobId: string
+/** A new record, and its bytes. */
+interface Comparable {
+  key: RowKey & { jobId: string }
+  raw: Uint8Array
 }
 
 /** The rows that are there already, those of one date at a time. */
@@ -42,25 +48,25 @@ export interface Stored {
   from(table: TableName, date: string | null): Promise<string | null>
 }
 
-export type MarkDuplicates = (rows: readonly RecordRow[], stored: Stored) => Promise<void>
+export type MarkDuplicates = (dates: readonly DateRows[], stored: Stored) => Promise<void>
 
 /** Sets `duplicateOf` of the new rows, given what is there. Throws `table-missing`, `store-*`. */
 export function openDuplicates(connection: DuckDBConnection): MarkDuplicates {
-  let wanted: JobKey[] = []
-  const columns = [{ name: 'job_id', type: VARCHAR, value: ({ jobId }: JobKey) => jobId }]
-  registerRows(connection, 'gleaner_job_ids', () => ({ columns, rows: wanted }))
-  return async (rows, stored) => {
-    for (const group of Map.groupBy(
-      rows.filter(isComparable),
-      ({ place, date }) => `${date} ${place.family}`,
-    ).values()) {
-      const { date, place } = group[0] as RecordRow
-      const sources = stored.sources(date, place.family)
-      if (new Set([...sources, ...group.map((row) => row.place.source)]).size < 2) continue
-      wanted = uniqueIds(group)
-      const there = sources.size === 0 ? [] : await storedOccurrences(connection, stored, { date, sources })
-      const ids = new Set([...there.map(({ jobId }) => jobId), ...idsInSeveral(group)])
-      mark([...there, ...group.filter((row) => ids.has(idOf(row))).map(occurrenceOf)])
+  let wanted: GivenChunk[] = []
+  const columns = [{ name: 'job_id', type: VARCHAR }]
+  registerRows(connection, 'gleaner_job_ids', () => ({ columns, chunks: wanted }))
+  return async (dates, stored) => {
+    for (const rows of dates) {
+      for (const [family, own] of sourcesOf(rows)) {
+        const sources = stored.sources(rows.date, family)
+        if (new Set([...sources, ...own]).size < 2) continue
+        const group = comparableOf(rows, family)
+        wanted = chunksOfIds(group)
+        const there =
+          sources.size === 0 ? [] : await storedOccurrences(connection, stored, { date: rows.date, sources })
+        const ids = new Set([...there.map(({ jobId }) => jobId), ...idsInSeveral(group)])
+        mark([...there, ...group.filter(({ key }) => ids.has(key.jobId)).map(occurrenceOf)])
+      }
     }
   }
 }
@@ -81,26 +87,49 @@ export function storedIn(set: TableSet, files: TableFiles): Stored {
   }
 }
 
-function isComparable({ job, timeMs }: RecordRow): boolean {
-  return job !== null && job.job_id !== null && timeMs !== null
+/** Family → the sources that have rows that can be compared. */
+function sourcesOf({ chunks }: DateRows): Map<string, Set<string>> {
+  const families = new Map<string, Set<string>>()
+  for (const { keys } of chunks) {
+    for (const { place, jobId } of keys) {
+      if (jobId === null) continue
+      const sources = families.get(place.family)
+      if (sources === undefined) families.set(place.family, new Set([place.source]))
+      else sources.add(place.source)
+    }
+  }
+  return families
 }
 
-function idOf({ job }: RecordRow): string {
-  return job?.job_id ?? ''
+function comparableOf({ chunks }: DateRows, family: string): Comparable[] {
+  return chunks.flatMap((chunk) => {
+    const raws = rawsOf(chunk)
+    return chunk.keys.flatMap((key, index) =>
+      key.jobId !== null && key.place.family === family
+        ? [{ key: key as Comparable['key'], raw: raws[index] as Uint8Array }]
+        : [],
+    )
+  })
 }
 
-function uniqueIds(rows: readonly RecordRow[]): JobKey[] {
-  return [...new Set(rows.map(idOf))].map((jobId) => ({ jobId }))
+const chunkIds = 1024
+
+function chunksOfIds(group: readonly Comparable[]): GivenChunk[] {
+  const ids = [...new Set(group.map(({ key }) => key.jobId))]
+  return Array.from({ length: Math.ceil(ids.length / chunkIds) }, (_, n) => {
+    const some = ids.slice(n * chunkIds, (n + 1) * chunkIds)
+    return { count: some.length, columns: [packColumn('text', some)] }
+  })
 }
 
 /** The job ids that several sources of the group tell of. */
-function idsInSeveral(group: readonly RecordRow[]): Set<string> {
+function idsInSeveral(group: readonly Comparable[]): Set<string> {
   const several = new Set<string>()
   const first = new Map<string, string>()
-  for (const row of group) {
-    const source = first.get(idOf(row))
-    if (source === undefined) first.set(idOf(row), row.place.source)
-    else if (source !== row.place.source) several.add(idOf(row))
+  for (const { key } of group) {
+    const source = first.get(key.jobId)
+    if (source === undefined) first.set(key.jobId, key.place.source)
+    else if (source !== key.place.source) several.add(key.jobId)
   }
   return several
 }
@@ -139,12 +168,12 @@ async function storedOccurrences(
     JOIN gleaner_candidates c ON r.source = c.source AND r."offset" = c."offset"
     ORDER BY r.archived_at, c.source, c."offset"`)
   return found.getRows().map(([source, offset, jobId, hash]) => {
-    return { source: String(source), offset: Number(offset), jobId: String(jobId), hash: String(hash), row: null }
+    return { source: String(source), offset: Number(offset), jobId: String(jobId), hash: String(hash), key: null }
   })
 }
 
-function occurrenceOf(row: RecordRow): Occurrence {
-  return { source: row.place.source, offset: row.offset, hash: sha256(row.raw), row }
+function occurrenceOf({ key, raw }: Comparable): Occurrence {
+  return { source: key.place.source, offset: key.offset, hash: sha256(raw), key }
 }
 
 /** The k-th in a source repeats the first k-th of any source. */
@@ -157,6 +186,6 @@ function mark(occurrences: readonly Occurrence[]): void {
     seen.set(inSource, k + 1)
     const original = originals.get(`${one.hash} ${k}`)
     if (!original) originals.set(`${one.hash} ${k}`, one)
-    else if (one.row !== null) one.row.duplicateOf = `${original.source}:${original.offset}`
+    else if (one.key !== null) one.key.duplicateOf = `${original.source}:${original.offset}`
   }
 }

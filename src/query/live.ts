@@ -14,7 +14,8 @@ import type { TableSet } from './manifest.ts'
 import { coverageOf } from './manifest.ts'
 import { bytesIn } from './expected.ts'
 import { openRowReader, pendingOf } from './pending.ts'
-import type { RecordRow } from './rows.ts'
+import type { DateRows } from './row-batch.ts'
+import { chunksOf, forget, openRowBatch } from './row-batch.ts'
 import type { TableFiles } from './table-files.ts'
 import { openTableRows } from './table-rows.ts'
 import { columnsSql, tableNames } from './table-schema.ts'
@@ -54,12 +55,12 @@ export async function openLive(duck: Duck, files: TableFiles): Promise<LiveRows>
   for (const table of tableNames) await duck.connection.run(`CREATE TABLE live_${table} (${columnsSql(table)})`)
   const source = openTableRows(duck.connection)
   const markDuplicates = openDuplicates(duck.connection)
-  const insert = async (root: string, rows: readonly RecordRow[]): Promise<void> => {
-    for (const [date, some] of Map.groupBy(rows, (row) => row.date)) {
-      const partition = `, ${literal(root)}, ${dateLiteral(date)}`
+  const insert = async (root: string, dates: readonly DateRows[]): Promise<void> => {
+    for (const rows of dates) {
+      const partition = `, ${literal(root)}, ${dateLiteral(rows.date)}`
       for (const table of tableNames) {
-        const rowsOf = table === 'jobs' ? some.filter(({ job }) => job !== null) : some
-        await duck.connection.run(`INSERT INTO live_${table} ${source.select(table, rowsOf, partition)}`)
+        const select = source.select(table, chunksOf(table, rows), partition)
+        await duck.connection.run(`INSERT INTO live_${table} ${select}`)
         source.select(table, [])
       }
     }
@@ -71,12 +72,13 @@ export async function openLive(duck: Duck, files: TableFiles): Promise<LiveRows>
       const covered = coverageOf(set)
       const live: Live = { ranges: [], failed: [] }
       const stored = withLive(storedIn(set ?? none, files), root.name)
-      let [rows, bytes]: [RecordRow[], number] = [[], 0]
+      const batch = openRowBatch()
       const flush = async (): Promise<void> => {
-        await markDuplicates(rows, stored)
-        await insert(root.name, rows)
-        stored.added(rows)
-        ;[rows, bytes] = [[], 0]
+        const dates = batch.take()
+        await markDuplicates(dates, stored)
+        await insert(root.name, dates)
+        stored.added(dates)
+        forget(dates)
       }
       const pending = await pendingOf({ root, store }, ledger, { covered, asOfMs })
       expected(bytesIn(pending, covered))
@@ -85,11 +87,10 @@ export async function openLive(duck: Duck, files: TableFiles): Promise<LiveRows>
         const start = Math.max(floor, covered.get(id) ?? 0)
         try {
           for await (const part of read({ source: id, start, end })) {
-            for (const row of part.rows) rows.push(row)
-            bytes += part.bytes
+            for (const row of part.rows) batch.add(row)
             progress(part.bytes)
             covered.set(id, part.to)
-            if (bytes >= batchBytesMax) await flush()
+            if (batch.bytes >= batchBytesMax) await flush()
           }
         } catch (error) {
           if (!isGleanerError(error, 'store-damaged')) throw error
@@ -105,7 +106,7 @@ export async function openLive(duck: Duck, files: TableFiles): Promise<LiveRows>
 }
 
 /** What the files hold, and what has been added here. */
-function withLive(stored: Stored, root: string): Stored & { added(rows: readonly RecordRow[]): void } {
+function withLive(stored: Stored, root: string): Stored & { added(dates: readonly DateRows[]): void } {
   const sources = new Map<string, Set<string>>()
   return {
     sources: (date, family) => new Set([...stored.sources(date, family), ...(sources.get(`${date} ${family}`) ?? [])]),
@@ -114,11 +115,13 @@ function withLive(stored: Stored, root: string): Stored & { added(rows: readonly
       const files = await stored.from(table, date)
       return files === null ? `(${own})` : `(SELECT * FROM ${files} UNION ALL BY NAME ${own})`
     },
-    added(rows) {
-      for (const { date, place, job } of rows) {
-        if (job === null) continue
-        const key = `${date} ${place.family}`
-        sources.set(key, (sources.get(key) ?? new Set()).add(place.source))
+    added(dates) {
+      for (const { date, chunks } of dates) {
+        for (const { place, isJob } of chunks.flatMap(({ keys }) => keys)) {
+          if (!isJob) continue
+          const key = `${date} ${place.family}`
+          sources.set(key, (sources.get(key) ?? new Set()).add(place.source))
+        }
       }
     },
   }

@@ -7,6 +7,7 @@
  * to there again.
  */
 
+import type { Framed } from '../formats/format.ts'
 import { parseSegmentKey, segmentPrefix } from '../core/segment.ts'
 import type { Store } from '../ports/store.ts'
 import { archivedRecords, mayGoOn } from '../roles/archived-records.ts'
@@ -93,7 +94,8 @@ async function waitingOf(
 }
 
 export interface ReadRows {
-  rows: RecordRow[]
+  /** To go through once: each is made when it is asked for, so that none is kept while others are made. */
+  rows: Iterable<RecordRow>
   /** Bytes that they are. */
   bytes: number
   family: string
@@ -113,9 +115,13 @@ export function openRowReader(root: RootSettings, ledger: Ledger): RowReader {
     const parse = await parseOf(source)
     for await (const { records, mark } of archivedRecords(root, ledger, { source, start, end })) {
       const place = placeOf(mark, format)
-      const rows = records.map((framed) => rowOf(framed, place, { format, parse }))
+      const rows = rowsOf(records, (framed) => rowOf(framed, place, { format, parse }))
       const [from, to] = [records[0]?.start ?? start, records.at(-1)?.end ?? start]
       yield { rows, bytes: to - from, family: mark.family, source, from, to }
     }
   }
+}
+
+function* rowsOf(records: readonly Framed[], make: (framed: Framed) => RecordRow): Generator<RecordRow> {
+  for (const framed of records) yield make(framed)
 }

@@ -1,7 +1,8 @@
 /** Archived records → rows of the tables, in batches of bounded size. */
 
-import type { Format, Framed, ParseContext } from '../formats/format.ts'
-import { jobOf, parseFramed } from '../formats/format.ts'
+import { formatRfc3339 } from '../core/rfc3339.ts'
+import type { Direct, Format, Framed, ParseContext } from '../formats/format.ts'
+import { directOf, jobOf, parseFramed } from '../formats/format.ts'
 import type { Job } from '../formats/job.ts'
 import type { Mark } from '../roles/ledger.ts'
 
@@ -31,10 +32,9 @@ export interface RecordRow {
   isIncomplete: boolean
   isLossy: boolean
   raw: Buffer
-  fields: string
+  /** JSON, as text or UTF-8. */
+  fields: string | Uint8Array
   error: string | null
-  /** `<source>:<offset>` of the record that this one is proven to repeat. */
-  duplicateOf: string | null
   job: Job | null
 }
 
@@ -59,6 +59,8 @@ export function rowOf(
   { format, parse }: { format: Format; parse: ParseContext },
 ): RecordRow {
   const { start, end, raw } = framed
+  const direct = directOf(format, framed)
+  if (direct !== null) return directRow(framed, place, direct)
   const parsed = parseFramed(format, framed, parse)
   const timeMs = parsed.time === '' ? null : timeOf(parsed.time)
   const { local, flags } = parsed
@@ -77,9 +79,38 @@ export function rowOf(
     raw,
     fields: JSON.stringify(parsed.fields),
     error: parsed.error === '' ? null : parsed.error,
-    duplicateOf: null,
     job: parsed.error === '' ? jobOf(format, parsed, parse) : null,
   }
+}
+
+function directRow({ start, end, raw }: Framed, place: Place, { type, timeS, fields, job }: Direct): RecordRow {
+  return {
+    place,
+    offset: start,
+    length: end - start,
+    type,
+    timeMs: timeS * 1000,
+    date: dateOf(timeS),
+    timeText: null,
+    timeZone: null,
+    isAmbiguous: false,
+    isIncomplete: false,
+    isLossy: false,
+    raw,
+    fields,
+    error: null,
+    job,
+  }
+}
+
+const dayS = 86_400
+/** Records follow each other in time. */
+let last = { day: Number.NaN, date: '' }
+
+function dateOf(timeS: number): string {
+  const day = Math.floor(timeS / dayS)
+  if (day !== last.day) last = { day, date: formatRfc3339(day * dayS * 1000).slice(0, 10) }
+  return last.date
 }
 
 function timeOf(text: string): number | null {

@@ -53,7 +53,7 @@ export function openDraft(ports: DraftPorts, manifest: Manifest, parser: Parser)
     get isCurrent() {
       return isCurrent
     },
-    nextBatch: () => Math.max(0, ...set.batches.map(({ id }) => id)) + 1,
+    nextBatch: () => set.batches.reduce((most, { id }) => Math.max(most, id), 0) + 1,
     add(files, replaced = []) {
       const gone = new Set(replaced)
       set.files = [...set.files.filter((file) => !gone.has(file)), ...files]

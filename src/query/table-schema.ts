@@ -12,9 +12,20 @@ export type TableName = 'records' | 'jobs'
 
 export const tableNames: readonly TableName[] = ['records', 'jobs']
 
-type Columns = readonly (readonly [name: string, type: string])[]
+export type ColumnType =
+  | 'VARCHAR'
+  | 'VARCHAR[]'
+  | 'JSON'
+  | 'BLOB'
+  | 'BOOLEAN'
+  | 'INTEGER'
+  | 'BIGINT'
+  | 'DOUBLE'
+  | 'TIMESTAMPTZ'
 
-const named = (names: string, type: string): [string, string][] => names.split(' ').map((name) => [name, type])
+type Columns = readonly (readonly [name: string, type: ColumnType])[]
+
+const named = (names: string, type: ColumnType): [string, ColumnType][] => names.split(' ').map((name) => [name, type])
 
 const records: Columns = [
   ...named('source family path format type', 'VARCHAR'),
