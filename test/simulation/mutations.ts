@@ -10,12 +10,17 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Scenario } from './run.ts'
 
-interface Mutation {
-  /** What makes the fault likely to show. */
-  scenario: Partial<Scenario>
+interface Place {
   file: string
   find: string
   replace: string
+}
+
+interface Mutation extends Place {
+  /** What makes the fault likely to show. */
+  scenario: Partial<Scenario>
+  /** What would make good for it before the run ends. */
+  also?: Place
 }
 
 const mutations: Record<string, Mutation> = {
@@ -48,6 +53,7 @@ const mutations: Record<string, Mutation> = {
     file: 'roles/pass.ts',
     find: 'return head !== null && published >= Math.max(head.end, entry.published)',
     replace: 'return head !== null && published >= 0',
+    also: { file: 'roles/full-pass.ts', find: 'const passesPerSweep = 6', replace: 'const passesPerSweep = 600' },
   },
   'publish-under-stale-epoch': {
     scenario: { redis: true, since: 'all', wipes: true },
@@ -83,14 +89,15 @@ export async function runMutant(name: string, seeds: number): Promise<{ seed: nu
     await cp(`${project}src`, `${copy}src`, { recursive: true })
     await cp(`${project}test/simulation`, `${copy}test/simulation`, { recursive: true })
     await writeFile(`${copy}package.json`, '{"type":"module"}')
-    const path = `${copy}src/${mutation.file}`
-    const text = await readFile(path, 'utf8')
-    if (text.split(mutation.find).length !== 2)
-      throw new Error(`${name}: ${mutation.file} does not hold its place exactly once`)
-    await writeFile(
-      path,
-      text.replace(mutation.find, () => mutation.replace),
-    )
+    for (const { file, find, replace } of [mutation, ...(mutation.also ? [mutation.also] : [])]) {
+      const path = `${copy}src/${file}`
+      const text = await readFile(path, 'utf8')
+      if (text.split(find).length !== 2) throw new Error(`${name}: ${file} does not hold its place exactly once`)
+      await writeFile(
+        path,
+        text.replace(find, () => replace),
+      )
+    }
     const output = await run(copy, { seeds, scenario: mutation.scenario })
     const failed = /seed (\d+) FAILED.*\n\s+(.*)/.exec(output)
     if (!failed && !/ 0 failed;/.test(output)) throw new Error(`${name}: the run ended early: ${output.slice(-400)}`)
