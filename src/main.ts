@@ -41,7 +41,8 @@ const after = `
 Configuration: --config FILE, $GLEANER_CONFIG, ./gleaner.yaml, /etc/gleaner/gleaner.yaml: the first that is named or there.
 Exit status: 0 done, 1 failed, 2 usage or configuration, 3 damage or new anomalies found.`
 
-if (['run', 'reconcile', 'demo'].includes(commandIn(process.argv.slice(2)) ?? '')) beginLean()
+const meant = commandIn(process.argv.slice(2)) ?? ''
+if (['run', 'reconcile', 'demo'].includes(meant)) beginLean({ stays: meant !== 'reconcile' })
 cacheCompiled()
 // Only now: what begins anew would have loaded them twice.
 const commander = await import('commander')

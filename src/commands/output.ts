@@ -30,7 +30,8 @@ export function bytesText(bytes: number): string {
 
 /** 1234567 → `1,234,567`. */
 export function countText(count: number): string {
-  return count.toLocaleString('en-US')
+  // Not toLocaleString: what it needs takes 20 ms to load.
+  return String(count).replaceAll(/\B(?=(\d{3})+$)/g, ',')
 }
 
 /** `1 file`, `2 files`. */
