@@ -11,7 +11,7 @@ import { isGleanerError } from '../errors.ts'
 import type { RootContext } from './context.ts'
 import type { Debts } from './debts.ts'
 import type { Entries } from './entries.ts'
-import { holderOf } from './family.ts'
+import { isHeldElsewhere } from './family.ts'
 import type { Journal } from './journal.ts'
 import type { Ledger } from './ledger.ts'
 import { candidateOf } from './ledger.ts'
@@ -40,10 +40,10 @@ interface Seen {
   path: string
   seen: number
   lookedMs: number
-  swept?: true
+  swept?: boolean
 }
 
-interface One extends Seen {
+interface One extends Required<Seen> {
   source: string
   sinceMs: number
 }
@@ -52,12 +52,10 @@ export function openLeft(context: RootContext, parts: () => LeftParts): Left {
   const { clock, root } = context
   const waiting = new Map<string, One>()
   return {
-    add(source, { path, seen, lookedMs, swept }) {
+    add(source, { path, seen, lookedMs, swept = false }) {
       if (waiting.size >= leftMax) return
-      const before = waiting.get(source)
-      const most = Math.max(seen, before?.seen ?? 0)
-      const one = { source, path, seen: most, lookedMs, sinceMs: clock.monotonicMs() }
-      waiting.set(source, swept ? { ...one, swept } : one)
+      const most = Math.max(seen, waiting.get(source)?.seen ?? 0)
+      waiting.set(source, { source, path, seen: most, lookedMs, swept, sinceMs: clock.monotonicMs() })
     },
     async step() {
       for (const one of waiting.values()) {
@@ -96,7 +94,7 @@ async function decide(
     (member === path && !one.swept) ||
     (isSettled(member) && ![null, source].includes(entries.get(member)?.source ?? null))
   try {
-    if ((await holderOf({ context, entries, fresh: remote(), isOther }, candidateOf(head), path)) !== null) return true
+    if (await isHeldElsewhere({ context, entries, fresh: remote(), isOther }, candidateOf(head), path)) return true
   } catch (error) {
     if (isGleanerError(error, 'file-changed')) return false
     throw error

@@ -191,3 +191,35 @@ test('the archive is swept again and again for what a dead process left unpublis
   await fullPass(atMs(nowMs + 6 * fullEveryMs))
   t.deepEqual(records(feed), ['record 0 4', 'record 0 5'])
 })
+
+test('what could not be proven, and was given up, is tried again after the next full pass', async (t) => {
+  let isAway = false
+  const { context, open, file, store } = work(t, (given) => ({
+    ...settings(given, { seal: { bytes: 1, ageMs: 1 }, settle: { ...given.root.settle, tailMs: 1 } }),
+    files: {
+      ...given.files,
+      look: (path, request) =>
+        isAway
+          ? Promise.reject(new GleanerError('file-io', { operation: 'look', subject: path }))
+          : given.files.look(path, request),
+    },
+  }))
+  const { worker, visit } = open()
+  await writeFile(file('acct'), 'one\n')
+  await visit('acct')
+  const fullPass = openFullPass(context, worker)
+  const pass = async (): Promise<unknown> =>
+    fullPass({ report: { files: 1, bytes: 4 }, startedAt: await store.nowMs(), sizes: null, alone: false })
+  const prove = async (): Promise<number> => {
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    await worker.prover.step()
+    return worker.prover.provenTo(worker.entries.get('acct')?.source ?? '')
+  }
+  await pass()
+  isAway = true
+  t.is(await prove(), 0)
+  t.is(worker.prover.waiting, 0)
+  isAway = false
+  await pass()
+  t.is(await prove(), 4)
+})
