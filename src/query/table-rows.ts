@@ -167,8 +167,8 @@ function sharedOf(table: TableName, chunks: readonly GivenChunk[]): Map<string, 
   return shared
 }
 
-/** What Gleaner itself has named; paths are percent-encoded. */
-const ownTexts = ['source', 'family', 'path', 'format', 'segment', 'segment_sha256']
+/** What Gleaner itself has named. The name of a file is no text for SQL, however it is quoted. */
+const ownTexts = ['source', 'format', 'segment', 'segment_sha256']
 
 function constantOf(value: string | number | boolean | null, type: ColumnType, isOwn: boolean): string | null {
   if (value === null) return `CAST(NULL AS ${carriers[type].kind === 'number' ? 'DOUBLE' : type})`
