@@ -48,7 +48,12 @@ async function readSource(id: string, files: string[]): Promise<ArchivedSource> 
   const starts = files.map((file) => Number(/(\d{16})\.zst$/.exec(file)?.[1]))
   for (const [index, file] of files.entries()) {
     const { mtimeMs } = await stat(file)
-    segments.push({ start: starts[index] ?? 0, end: starts[index + 1] ?? bytes.length, storedAtMs: mtimeMs })
+    // In whole milliseconds, as the store tells it: the floor may be of the same one.
+    segments.push({
+      start: starts[index] ?? 0,
+      end: starts[index + 1] ?? bytes.length,
+      storedAtMs: Math.floor(mtimeMs),
+    })
   }
   return { id, bytes, segments }
 }
