@@ -50,14 +50,14 @@ function headWithin(bytes: Buffer, start: number, end: number): number | null {
   return null
 }
 
-/** Where the head would begin whose version ends with the quote at `to`. */
+/** Where the head would begin whose version ends with the quote at `to`; -1 where no quote begins one. */
 function headBefore(bytes: Buffer, to: number): number {
   let at = to - 1
   while (isDigit(bytes[at]) || bytes[at] === point) at--
   if (bytes[at] !== quote || bytes[at - 1] !== blank || bytes[at - 2] !== quote) return -1
   at -= 3
   while (isTypeByte(bytes[at])) at--
-  return at
+  return bytes[at] === quote ? at : -1
 }
 
 function endByQuotes(bytes: Buffer, start: number, final: boolean): number | null {

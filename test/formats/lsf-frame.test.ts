@@ -30,6 +30,7 @@ const cases: [what: string, records: string[]][] = [
     [`${head}1 "host "/proj" 2 "c"\n`, 'garbage\n', '\n', '# x\n', `${head}2\n`],
   ],
   ['so does one too many', [`${head}1 0"" "b\n`, 'more" 2\n', `${head}2\n`]],
+  ['what is like a head but opens with no quote is none', ['\0xJ" "1" 1644826549 \n', `${head}2\n`]],
   ['what begins with no quote ends at any newline', ['say "hello\n', 'you" \n', `${head}2\n`]],
   ['a comment ends at its newline, whatever it holds', [`# "a ${head}\n`, `#${head}1 "\n`, `${head}2\n`]],
   ['empty lines are records', ['\n', '\r\n', `${head}1\r\n`, '\n', `${head}2\n`]],
