@@ -13,6 +13,9 @@ export interface Signals {
   close(): Promise<void>
 }
 
+/** What a listener sends. */
+export const inotifyCause = 'inotify'
+
 export interface Signal {
   path: string
   size?: number

@@ -2,17 +2,20 @@
  * The listener of one root: what this node's own kernel reports, passed on at once, to the worker in this process and to the root's stream.
  * It is fast and it is blind to other machines; nothing depends on it.
  *
- * Signals for the stream are coalesced per file while a send is in flight. After lost events (overflow) a full pass is asked for. A watch that
+ * Signals for the stream are coalesced per file for a few ms, and while a send is in flight: this process reads the file itself, and first.
+ * After lost events (overflow) a full pass is asked for. A watch that
  * ends (unmounted, replaced) is begun again; one that ran out of watches goes on with what it has.
  */
 
 import { isGleanerError } from '../errors.ts'
-import type { Signal } from '../ports/signals.ts'
+import { inotifyCause, type Signal } from '../ports/signals.ts'
 import type { Watch } from '../ports/watch.ts'
 import type { RootContext } from './context.ts'
 import type { Worker } from './work.ts'
 
 const restartMs = 10_000
+/** Longer than this process takes to publish a line; others that take the signal need not be as fast. */
+const sendAfterMs = 5
 const sendMax = 500
 
 export interface ListenParts {
@@ -47,8 +50,8 @@ async function begin(
     await watch.start({
       changed(path) {
         if (!root.includes(path)) return
+        parts.worker.signal({ path, cause: inotifyCause }, { local: true })
         parts.worker.saw('inotify')
-        parts.worker.signal({ path, cause: 'inotify' }, { local: true })
         sender(path)
       },
       overflow() {
@@ -69,14 +72,15 @@ async function begin(
 
 /** Sends what gathered while the last send was under way. A Redis that is away costs the signals, which are hints. */
 function openSender(context: RootContext): (path: string) => void {
-  const { signals, root, node, telemetry } = context
+  const { signals, root, node, clock, telemetry } = context
   const gathered = new Set<string>()
   let sending = false
 
   const send = async (): Promise<void> => {
     sending = true
     while (gathered.size > 0) {
-      const batch: Signal[] = [...gathered].slice(0, sendMax).map((path) => ({ path, node, cause: 'inotify' }))
+      await clock.delay(sendAfterMs)
+      const batch: Signal[] = [...gathered].slice(0, sendMax).map((path) => ({ path, node, cause: inotifyCause }))
       for (const { path } of batch) gathered.delete(path)
       try {
         await signals?.send(root.name, batch)

@@ -49,7 +49,10 @@ export function startRoot(parts: RootParts): RunningRoot {
   const { context, roles } = parts
   const { root, clock, telemetry } = context
   const stopping = new AbortController()
-  const worker = openWorker(roles.work ? context : { ...context, signals: null }, { inFlight: parts.inFlight })
+  const worker = openWorker(roles.work ? context : { ...context, signals: null }, {
+    inFlight: parts.inFlight,
+    listens: roles.listen,
+  })
   const reconciler = openReconciler(context, worker)
   const passes = openPasses(context, reconciler)
   void learnMount(context, worker)

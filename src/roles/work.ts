@@ -16,7 +16,7 @@
 import { familyOf } from '../core/family.ts'
 import { isInside } from '../core/path.ts'
 import { isGleanerError } from '../errors.ts'
-import type { Signal } from '../ports/signals.ts'
+import { inotifyCause, type Signal } from '../ports/signals.ts'
 import type { RootContext } from './context.ts'
 import { openDebts, publishArchived } from './debts.ts'
 import type { Entries } from './entries.ts'
@@ -102,8 +102,15 @@ interface Working {
   state: { remote: boolean; draining: boolean }
 }
 
-/** `headTrustedMs`: how long a head may be built on without asking the store; only simulated time is shorter. */
-export function openWorker(context: RootContext, shared: { inFlight: Throttle; headTrustedMs?: number }): Worker {
+export interface WorkerOptions {
+  inFlight: Throttle
+  /** This process listens to the root as well: what its node's listeners send to others, it has heard itself. */
+  listens?: boolean
+  /** How long a head may be built on without asking the store; only simulated time is shorter. */
+  headTrustedMs?: number
+}
+
+export function openWorker(context: RootContext, shared: WorkerOptions): Worker {
   const { root, telemetry } = context
   const working = openWorking(context, shared)
   const { parts, prover, left, epochs, queue, state } = working
@@ -144,12 +151,15 @@ export function openWorker(context: RootContext, shared: { inFlight: Throttle; h
       state.remote = value
     },
     async run(stop) {
-      await Promise.all([receive(working, { signal, stop }), proveForEver(working, stop)])
+      const isOwn = ({ node, cause }: Signal): boolean =>
+        shared.listens === true && node === context.node && cause === inotifyCause
+      const taken = (one: Signal): void => void (isOwn(one) || signal(one))
+      await Promise.all([receive(working, { signal: taken, stop }), proveForEver(working, stop)])
     },
   }
 }
 
-function openWorking(context: RootContext, shared: { inFlight: Throttle; headTrustedMs?: number }): Working {
+function openWorking(context: RootContext, shared: WorkerOptions): Working {
   const { inFlight } = shared
   const { root, clock, store, feed } = context
   const state = { remote: root.remote ?? true, draining: false }

@@ -76,7 +76,7 @@ export function startNode(shared: Shared, id: number, lies: Lies): Node {
     telemetry: telemetryOf(shared, id),
     random: () => random.hex(16),
   }
-  const worker = openWorker(context, { inFlight: openThrottle(1 << 20), headTrustedMs })
+  const worker = openWorker(context, { inFlight: openThrottle(1 << 20), listens: true, headTrustedMs })
   const reconciler = openReconciler(context, worker)
   const stop = new AbortController()
   const fail = (error: unknown): void => {
