@@ -1,6 +1,6 @@
 /** Debian packages that a filesystem needs, installed without starting what they bring. */
 
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawnSync } from 'node:child_process'
 import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 
 const policy = '/usr/sbin/policy-rc.d'
@@ -16,13 +16,14 @@ export function installed(packages: readonly string[]): void {
     chmodSync(policy, 0o755)
   }
   try {
-    apt(['update'])
-    apt(['install', '-y', '--no-install-recommends', ...missing])
-  } catch (error) {
-    const said = String((error as { stderr?: unknown }).stderr ?? error).trim()
-    throw new Error(`apt-get could not install ${missing.join(' ')}: ${said.split('\n').slice(-3).join('; ')}`, {
-      cause: error,
-    })
+    // An update that reached nothing is no failure to apt, and says why the installation is one.
+    const updated = apt(['update'])
+    const { failed, said } = apt(['install', '-y', '--no-install-recommends', ...missing])
+    if (failed)
+      throw new Error(
+        `apt-get could not install ${missing.join(' ')}: ${endsOf([...updated.said, ...said])}. ` +
+          'Install them yourself, or let this machine reach its package archive',
+      )
   } finally {
     uninhibited()
   }
@@ -47,11 +48,20 @@ function isInstalled(name: string): boolean {
   }
 }
 
-function apt(args: string[]): void {
+function apt(args: string[]): { failed: boolean; said: string[] } {
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }
   const patience = ['-o', 'DPkg::Lock::Timeout=120', '-o', 'Acquire::http::Timeout=20', '-o', 'Acquire::Retries=2']
-  execFileSync('apt-get', ['-qq', ...patience, ...args], {
+  const { status, stderr, error } = spawnSync('apt-get', ['-qq', ...patience, ...args], {
     env,
+    encoding: 'utf8',
     stdio: ['ignore', 'ignore', 'pipe'],
   })
+  const said = error ? [error.message] : stderr.trim().split('\n')
+  return { failed: status !== 0, said: said.filter((line) => line !== '') }
+}
+
+/** What went wrong first, and last. */
+function endsOf(said: string[]): string {
+  const errors = said.filter((line) => /^(?:E:|W: Failed)/.test(line))
+  return [...new Set([...errors.slice(0, 1), ...errors.slice(-1)])].join('; ')
 }

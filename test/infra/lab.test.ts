@@ -1,18 +1,28 @@
 /** The lab's manners: what it says when it cannot run, one at a time, and its matrix. What it finds on filesystems only the lab itself can say. */
 
 import test from 'ava'
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Result } from '../../infra/lab/matrix.ts'
 import { isPassed, markdownOf } from '../../infra/lab/matrix.ts'
 import { optionsOf } from '../../infra/lab/options.ts'
+import type { Process } from '../support/process.ts'
 import { startProcess } from '../support/process.ts'
+import { until } from '../support/gleaner.ts'
 
 const main = fileURLToPath(new URL('../../infra/lab/main.ts', import.meta.url))
 const isRoot = process.getuid?.() === 0
 const nobody = '65534'
+
+let starts = 0
+
+interface Starting {
+  /** What runs it. */
+  starter?: string[]
+  env?: Record<string, string>
+}
 
 function directory(t: { teardown(run: () => void): void }): string {
   const dir = mkdtempSync(join(tmpdir(), 'lab-test-'))
@@ -20,10 +30,14 @@ function directory(t: { teardown(run: () => void): void }): string {
   return dir
 }
 
-async function lab(dir: string, args: string[], starter: string[] = []): Promise<{ status: unknown; stderr: string }> {
+function started(dir: string, args: string[], { starter = [], env = {} }: Starting = {}): Process {
   const [command = '', ...rest] = [...starter, process.execPath, main, ...args]
-  const log = join(dir, `log-${args.join('')}`)
-  const one = startProcess(command, rest, { log, env: { GLEANER_LAB_DIR: join(dir, 'lab') } })
+  const log = join(dir, `log-${starts++}`)
+  return startProcess(command, rest, { log, env: { GLEANER_LAB_DIR: join(dir, 'lab'), ...env } })
+}
+
+async function lab(dir: string, args: string[], starting?: Starting): Promise<{ status: unknown; stderr: string }> {
+  const one = started(dir, args, starting)
   return { status: await one.ended, stderr: await one.stderr() }
 }
 
@@ -70,7 +84,9 @@ test('a wrong argument is one message and status 2, and leaves nothing', async (
 
 test('without root it says so, with status 2', async (t) => {
   const dir = directory(t)
-  const { status, stderr } = await lab(dir, ['bindfs'], isRoot ? ['setpriv', '--reuid', nobody, '--clear-groups'] : [])
+  const { status, stderr } = await lab(dir, ['bindfs'], {
+    starter: isRoot ? ['setpriv', '--reuid', nobody, '--clear-groups'] : [],
+  })
   t.is(status, 2)
   t.regex(stderr, /needs root/)
   t.false(readdirSync(dir).includes('lab'))
@@ -94,6 +110,81 @@ test('a second lab is refused while one is at work, and touches nothing of it', 
   t.regex(stderr, /another lab is at work in .*process 4711/)
   t.deepEqual(readdirSync(base), ['owner'])
 })
+
+const bareDevices =
+  'mount -t tmpfs none /dev && mknod -m 666 /dev/null c 1 3 && mknod -m 666 /dev/urandom c 1 9 && exec "$@"'
+for (const [filesystem, device] of [
+  ['bindfs', '/dev/fuse'],
+  ['nfs4', '/dev/net/tun'],
+] as const) {
+  test(`${filesystem} without ${device} is one message that names it and what to do, and leaves nothing`, async (t) => {
+    if (!isRoot) return t.pass('it needs root')
+    const dir = directory(t)
+    const starter = ['unshare', '--mount', 'sh', '-c', bareDevices, 'sh']
+    const { status, stderr } = await lab(dir, [filesystem], { starter })
+    t.is(status, 2, stderr)
+    t.regex(stderr, new RegExp(`^lab: ${filesystem} needs ${device}, which is not there: modprobe`))
+    t.false(readdirSync(dir).includes('lab'))
+  })
+}
+
+test('packages that apt cannot fetch are named with what apt said, and nothing stays', async (t) => {
+  if (!isRoot) return t.pass('it needs root')
+  const dir = directory(t)
+  const env = noPackages(dir)
+  const { status, stderr } = await lab(dir, ['bindfs'], { env })
+  t.is(status, 1, stderr)
+  t.regex(stderr, /apt-get could not install redis-server.* bindfs.*: .*127\.0\.0\.1:9.*Install them yourself/)
+  t.notRegex(stderr, /\n {4}at /)
+  t.false(readdirSync(dir).includes('lab'))
+  t.false(existsSync('/usr/sbin/policy-rc.d') && readFileSync('/usr/sbin/policy-rc.d', 'utf8').includes('Gleaner'))
+})
+
+/** A machine on which nothing is installed, and whose package archive does not answer. */
+function noPackages(dir: string): Record<string, string> {
+  for (const name of ['admin/updates', 'admin/info', 'lists/partial', 'archives/partial'])
+    mkdirSync(join(dir, name), { recursive: true })
+  for (const name of ['admin/status', 'admin/available']) writeFileSync(join(dir, name), '')
+  const settings = [
+    'Acquire::Retries "0"',
+    'APT::Sandbox::User "root"',
+    'Acquire::http::Proxy "http://127.0.0.1:9"',
+    'Acquire::https::Proxy "http://127.0.0.1:9"',
+    `Dir::State::status "${dir}/admin/status"`,
+    `Dir::State::lists "${dir}/lists"`,
+    `Dir::Cache::archives "${dir}/archives"`,
+  ]
+  writeFileSync(join(dir, 'apt.conf'), settings.map((line) => `${line};\n`).join(''))
+  return { APT_CONFIG: join(dir, 'apt.conf'), DPKG_ADMINDIR: join(dir, 'admin') }
+}
+
+test('one that is killed half-way leaves no process and no mount; the next removes its directory', async (t) => {
+  if (!isRoot || !existsSync('/usr/bin/bindfs')) return t.pass('it needs root, and bindfs')
+  const dir = directory(t)
+  const one = started(dir, ['bindfs', '--only', 'visibility', '--seconds', '600'])
+  await one.said('mounted on both nodes')
+  t.true(processesOf(dir).length > 3)
+  one.kill('SIGKILL')
+  await one.ended
+  await until(() => processesOf(dir).length === 0)
+  t.false(readFileSync('/proc/self/mountinfo', 'utf8').includes(dir))
+  t.true(readdirSync(join(dir, 'lab')).includes('work'))
+  const { stderr } = await lab(dir, ['bindfs'], { env: noPackages(dir) })
+  t.regex(stderr, /removing what an earlier lab left/)
+  t.false(readdirSync(dir).includes('lab'))
+})
+
+/** Whose command line or environment names a directory. */
+function processesOf(dir: string): string[] {
+  return readdirSync('/proc').filter((pid) => {
+    if (!/^\d+$/.test(pid) || Number(pid) === process.pid) return false
+    try {
+      return ['cmdline', 'environ'].some((name) => readFileSync(`/proc/${pid}/${name}`, 'utf8').includes(dir))
+    } catch {
+      return false
+    }
+  })
+}
 
 const result: Result = {
   filesystem: 'nfs4',
