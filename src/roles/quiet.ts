@@ -1,5 +1,5 @@
 /**
- * When a long-running process gives memory back: as long as it has little to do, once a minute. That costs a thousandth of the minute at most,
+ * When a long-running process gives memory back: as long as it has little to do, every three minutes. That costs a thousandth of them at most,
  * and less than what the system's own collector would do instead. One that works is left alone.
  */
 
@@ -7,7 +7,7 @@ import type { Clock } from '../ports/clock.ts'
 
 /** Longer than what a start waits for between its parts. */
 const sampleMs = 10_000
-const apartMs = 60_000
+const apartMs = 180_000
 /** Of one core. */
 const quietShare = 0.05
 

@@ -14,8 +14,8 @@ function given(shares: number[]): number[] {
 const idle = 0.01
 const busy = 0.5
 
-test('memory is given back at the first quiet sample, and then once a minute', (t) => {
-  t.deepEqual(given(Array.from({ length: 14 }, () => idle)), [0, 6, 12])
+test('memory is given back at the first quiet sample, and then every three minutes', (t) => {
+  t.deepEqual(given(Array.from({ length: 40 }, () => idle)), [0, 18, 36])
   t.deepEqual(given([busy, busy, idle, idle]), [2])
 })
 
