@@ -37,3 +37,33 @@ export async function boundaryOf(store: Store, root: string, source: string): Pr
     }
   }
 }
+
+/**
+ * `boundaryOf`, where most sources have none: one listing tells that nothing of the whole root has expired, and is shared by all who asked
+ * before it began. No answer is older than its question: a source's segments go only after its boundary has come, so whoever missed
+ * them before asking finds the boundary. Once the root has any, each source is asked for by itself.
+ */
+export function openBoundaries(store: Store, root: string): (source: string) => Promise<Boundary | null> {
+  let some = false
+  const ask = shared(async () => {
+    const { objects } = await store.list(boundaryPrefix(root), { limit: 1 })
+    if (objects.length > 0) some = true
+  })
+  return async (source) => {
+    if (!some) await ask()
+    return some ? boundaryOf(store, root, source) : null
+  }
+}
+
+/** Runs one call at a time, for all who asked before it began. */
+function shared(run: () => Promise<void>): () => Promise<void> {
+  let running: Promise<void> = Promise.resolve()
+  let next: Promise<void> | null = null
+  const begin = (): Promise<void> => {
+    next = null
+    const call = run()
+    running = call.catch(() => undefined)
+    return call
+  }
+  return () => (next ??= running.then(begin))
+}

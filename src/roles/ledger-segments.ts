@@ -53,6 +53,8 @@ export interface Known {
   /** The last object that was read whole, if it was not too large: records are published from it batch by batch. */
   whole: { key: string; object: StoredObject } | null
   nowMs: () => number
+  /** A source's boundary, for one whose segments the store was just asked for. */
+  boundaryAfter: (source: string) => Promise<Boundary | null>
 }
 
 const headerGuessBytes = 4096
@@ -113,8 +115,8 @@ export async function lastSegment(known: Known, source: string, sizeHint: number
   }
 }
 
-async function lastExpired({ store, root }: Known, source: string): Promise<Mark | null> {
-  const boundary = await boundaryOf(store, root, source)
+async function lastExpired({ boundaryAfter }: Known, source: string): Promise<Mark | null> {
+  const boundary = await boundaryAfter(source)
   return boundary && boundaryMark(boundary)
 }
 

@@ -15,7 +15,7 @@ import type { Prefix, Witness } from '../core/identity.ts'
 import { sourceId } from '../core/identity.ts'
 import type { Clock } from '../ports/clock.ts'
 import type { Listed, Store } from '../ports/store.ts'
-import { boundaryOf } from './boundaries.ts'
+import { boundaryOf, openBoundaries } from './boundaries.ts'
 import type { Piece } from './ledger-read.ts'
 import { beginningOf, read } from './ledger-read.ts'
 import type { Known, Mark } from './ledger-segments.ts'
@@ -76,6 +76,7 @@ export function openLedger(store: Store, root: string, trust?: { clock: Clock; h
     headers: new LruMap(headersMax),
     whole: null,
     nowMs: () => trust?.clock.monotonicMs() ?? 0,
+    boundaryAfter: openBoundaries(store, root),
   }
   return {
     async candidates(c0, sizeHint) {

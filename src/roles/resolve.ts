@@ -72,10 +72,12 @@ export async function resolve(context: RootContext, ledger: Ledger, options: Res
   }
   if (c0 === null) return { resolution: { kind: 'none', reason: 'no-record' }, look: first }
   const sizeHint = first.stat.size
-  const marks = await ledger.candidates(c0, sizeHint)
   // Sources that began without a complete record are candidates for all of the family.
   const unfinished = familyId(context, options.path, Buffer.alloc(0))
-  const others = unfinished === c0 ? [] : await ledger.candidates(unfinished, sizeHint)
+  const [marks, others] = await Promise.all([
+    ledger.candidates(c0, sizeHint),
+    unfinished === c0 ? [] : ledger.candidates(unfinished, sizeHint),
+  ])
   const evidence: Evidence = { c0, candidates: [...marks, ...others].map(candidateOf), next: marks.length }
   return decide(context, ledger, { options, evidence, first })
 }

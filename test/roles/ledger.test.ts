@@ -3,6 +3,7 @@ import { openMemoryStore } from '../../src/adapters/memory-store.ts'
 import { sha256 } from '../../src/core/hash.ts'
 import { parseSegmentKey, revisionKey } from '../../src/core/segment.ts'
 import type { Store } from '../../src/ports/store.ts'
+import { openBoundaries } from '../../src/roles/boundaries.ts'
 import { openLedger } from '../../src/roles/ledger.ts'
 import { expireBefore, putCatalog } from '../support/expiry.ts'
 import { archiveSource, segmentObject } from '../support/segments.ts'
@@ -121,4 +122,60 @@ test('a head is trusted for a while after the store has named it, then asked for
   t.false(await ledger.isCurrent(head))
   t.is(ledger.known(id)?.end, 18)
   t.false(await ledger.isCurrent(head))
+})
+
+test('whether anything has expired is listed once for all who asked before, and anew for whoever asks later', async (t) => {
+  const store = openMemoryStore('memory://a')
+  const begun: (() => void)[] = []
+  const slow: Store = {
+    ...store,
+    async list(prefix, options) {
+      if (prefix.startsWith('evidence/boundaries/')) await new Promise<void>((resolve) => void begun.push(resolve))
+      return store.list(prefix, options)
+    },
+  }
+  const boundary = openBoundaries(slow, 'r')
+  const turn = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve))
+  const early = Array.from({ length: 10 }, (_, n) => boundary(`${c0}-${n}`))
+  await turn()
+  t.is(begun.length, 1)
+  // What asks while a listing is under way is not answered by it.
+  const later = [boundary(id), boundary(`${c0}-1`)]
+  await turn()
+  t.is(begun.length, 1)
+  begun[0]?.()
+  t.deepEqual(
+    await Promise.all(early),
+    Array.from({ length: 10 }, () => null),
+  )
+  await archiveSource(store, texts, { source: id, times })
+  await putCatalog(store)
+  await expireBefore(store, '2026-01-02T00:00:00Z')
+  await turn()
+  t.is(begun.length, 2)
+  const answers = Promise.all(later)
+  for (let listed = 1; listed < 4; listed++) {
+    begun[listed]?.()
+    for (let turns = 0; turns < 5; turns++) await turn()
+  }
+  const [own, other] = await answers
+  t.is(own?.end, 4)
+  t.is(other, null)
+})
+
+test('a listing of what has expired that fails is an error for those who asked, and is tried anew by the next', async (t) => {
+  const store = openMemoryStore('memory://a')
+  let fails = true
+  const failing: Store = {
+    ...store,
+    list: (...args) => (fails ? Promise.reject(new Error('away')) : store.list(...args)),
+  }
+  const boundary = openBoundaries(failing, 'r')
+  const both = await Promise.allSettled([boundary(id), boundary(`${c0}-1`)])
+  t.deepEqual(
+    both.map(({ status }) => status),
+    ['rejected', 'rejected'],
+  )
+  fails = false
+  t.is(await boundary(id), null)
 })
