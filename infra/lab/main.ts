@@ -52,8 +52,10 @@ async function locked({ filesystems, json, keep, rounds, seconds }: LabOptions):
   for (const one of left) rmSync(join(base, one), { recursive: true, force: true })
   uninhibited()
   writeFileSync(owner, `${process.pid}\n`)
+  let unable = 2
   try {
     installed([...always, ...filesystems.flatMap(({ packages }) => packages)])
+    unable = 1
     mkdirSync(work)
     const status = await stage('inside', ['unshare', ...namespaces])
     if (status !== 0) throw new Error(`the lab was ended before it was done (status ${status})`)
@@ -64,7 +66,7 @@ async function locked({ filesystems, json, keep, rounds, seconds }: LabOptions):
     process.exitCode = results.every(isPassed) ? 0 : 1
   } catch (error) {
     say(error instanceof Error ? error.message : String(error))
-    process.exitCode = 1
+    process.exitCode = unable
   } finally {
     if (!keep) rmSync(base, { recursive: true, force: true })
   }

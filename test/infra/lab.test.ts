@@ -133,7 +133,7 @@ test('packages that apt cannot fetch are named with what apt said, and nothing s
   const dir = directory(t)
   const env = noPackages(dir)
   const { status, stderr } = await lab(dir, ['bindfs'], { env })
-  t.is(status, 1, stderr)
+  t.is(status, 2, stderr)
   t.regex(stderr, /apt-get could not install redis-server.* bindfs.*: .*127\.0\.0\.1:9.*Install them yourself/)
   t.notRegex(stderr, /\n {4}at /)
   t.false(readdirSync(dir).includes('lab'))
