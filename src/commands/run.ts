@@ -128,12 +128,12 @@ async function stayAlive(app: App, signal: AbortSignal): Promise<void> {
 }
 
 async function stayLean(app: App, signal: AbortSignal): Promise<void> {
-  const cpuMs = (): number => {
+  const usage = (): { cpuMs: number; rssBytes: number } => {
     const { user, system } = process.cpuUsage()
-    return (user + system) / 1000
+    return { cpuMs: (user + system) / 1000, rssBytes: process.memoryUsage.rss() }
   }
   try {
-    await whenQuiet({ clock: app.clock, cpuMs }, await app.givingBackMemory(), signal)
+    await whenQuiet({ clock: app.clock, usage }, await app.givingBackMemory(), signal)
   } catch (error) {
     // It needs more memory, then.
     ;(await app.log()).debug({ error: messageOf(error) }, 'memory is not given back')
