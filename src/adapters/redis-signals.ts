@@ -16,7 +16,7 @@ import { keyOf } from './redis-keys.ts'
  */
 export const signalsLengthMax = 100_000
 
-const blockMs = 1000
+const blockMs = 4000
 const fieldBytesMax = 16 * 1024
 const fieldsMax = 64
 const inFlightMax = 500

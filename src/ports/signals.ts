@@ -4,7 +4,7 @@
  * Contract:
  *  - `send` adds to the root's stream, which has a maximum length; it throws `redis-*` when it cannot.
  *  - `receive` hands each signal to one of all receivers of the root, in any process, without acknowledgement (a lost signal is found
- *    by the next pass). It resolves with up to `limit` signals, or with none after about a second; it never rejects for a
+ *    by the next pass). It resolves with up to `limit` signals, or with none after a few seconds; it never rejects for a
  *    malformed entry, which is skipped.
  */
 export interface Signals {
