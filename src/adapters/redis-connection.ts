@@ -97,7 +97,7 @@ function watch(client: Client): Reach {
 
   return {
     async usable(patient) {
-      const until = performance.now() + (patient ? patienceMs : answerMs)
+      const until = performance.now() + (patient && state !== 'connecting' ? patienceMs : answerMs)
       for (;;) {
         if (state === 'ready') return
         const leftMs = until - performance.now()

@@ -8,6 +8,7 @@ import type { RootConfig } from '../config/model.ts'
 import { segmentBytesMax } from '../core/segment.ts'
 import { isGleanerError } from '../errors.ts'
 import type { RootContext } from '../roles/context.ts'
+import { hasExpired } from '../roles/boundaries.ts'
 import { openLedger } from '../roles/ledger.ts'
 import type { Ledger } from '../roles/ledger.ts'
 import { resolve } from '../roles/resolve.ts'
@@ -30,9 +31,10 @@ interface Estimate {
 const filesAtOnce = 16
 /**
  * Before a file is archived that nobody knows: is there a source or a boundary of this name, and one of its family's that began without a line?
- * Of one that is known: its last segment, from a list, and that one's header. Counted by a server.
+ * As long as nothing has expired, one question for boundaries serves some ten. Of one that is known: its last segment, from a list, and that
+ * one's header. Counted by a server.
  */
-const readsPerFile = { unknown: 4, known: 2 }
+const readsPerFile = { unknown: 2.2, unknownOnceExpired: 4, known: 2 }
 /** The probe of the store, the rules, the catalog and the journal: 70 counted. */
 const requestsPerPass = 70
 
@@ -45,6 +47,7 @@ export async function estimate(app: App, roots: readonly RootConfig[]): Promise<
     await addRoot(context, sum, (files) => (left = files))
     await app.closeContext(context)
   }
+  sum.requests = Math.round(sum.requests)
   progress.end()
   if (app.json) app.out(JSON.stringify({ dryRun: true, ...sum }))
   else {
@@ -57,6 +60,7 @@ export async function estimate(app: App, roots: readonly RootConfig[]): Promise<
 
 async function addRoot(context: RootContext, sum: Estimate, tellLeft: (files: number) => void): Promise<void> {
   const { remote } = await context.files.mount()
+  const unknown = (await hasExpired(context.store, context.root.name)) ? 'unknownOnceExpired' : 'unknown'
   const ledger = openLedger(context.store, context.root.name)
   const { files } = await walkRoot(context)
   for (let at = 0; at < files.length; at += filesAtOnce) {
@@ -71,7 +75,7 @@ async function addRoot(context: RootContext, sum: Estimate, tellLeft: (files: nu
       sum.unreadable += one === null ? 1 : 0
       sum.bytes += one?.bytes ?? 0
       sum.objects += objects
-      sum.requests += objects + (one === null ? 0 : readsPerFile[one.is])
+      sum.requests += objects + (one === null ? 0 : readsPerFile[one.isKnown ? 'known' : unknown])
     }
   }
 }
@@ -81,16 +85,16 @@ async function unarchived(
   context: RootContext,
   ledger: Ledger,
   { path, fresh }: { path: string; fresh: boolean },
-): Promise<{ bytes: number; is: keyof typeof readsPerFile } | null> {
+): Promise<{ bytes: number; isKnown: boolean } | null> {
   const asked = { path, fresh, whole: true, nulsCount: true, heldElsewhere: async () => false }
   try {
     const { resolution, look } = await resolve(context, ledger, asked)
-    if (resolution.kind === 'behind') return { bytes: 0, is: 'known' }
+    if (resolution.kind === 'behind') return { bytes: 0, isKnown: true }
     const head = resolution.kind === 'same' ? (ledger.known(resolution.id)?.end ?? 0) : 0
-    return { bytes: Math.max(0, look.stat.size - head), is: resolution.kind === 'same' ? 'known' : 'unknown' }
+    return { bytes: Math.max(0, look.stat.size - head), isKnown: resolution.kind === 'same' }
   } catch (error) {
     if (isGleanerError(error) && error.code.startsWith('file-'))
-      return error.code === 'file-gone' ? { bytes: 0, is: 'known' } : null
+      return error.code === 'file-gone' ? { bytes: 0, isKnown: true } : null
     throw error
   }
 }

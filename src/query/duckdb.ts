@@ -26,6 +26,8 @@ export async function openDuck({ threads, memory }: { threads: number; memory: s
     autoinstall_known_extensions: 'false',
     autoload_known_extensions: 'false',
     allow_community_extensions: 'false',
+    // Files are read once, and the kernel keeps what it has room for: merging a day of 50 GB filled the limit with them.
+    enable_external_file_cache: 'false',
   })
   const connection = await instance.connect()
   await connection.run(`SET TimeZone = 'UTC'`)

@@ -46,13 +46,17 @@ export async function boundaryOf(store: Store, root: string, source: string): Pr
 export function openBoundaries(store: Store, root: string): (source: string) => Promise<Boundary | null> {
   let some = false
   const ask = shared(async () => {
-    const { objects } = await store.list(boundaryPrefix(root), { limit: 1 })
-    if (objects.length > 0) some = true
+    some ||= await hasExpired(store, root)
   })
   return async (source) => {
     if (!some) await ask()
     return some ? boundaryOf(store, root, source) : null
   }
+}
+
+/** Whether anything of the root has expired. One request. */
+export async function hasExpired(store: Store, root: string): Promise<boolean> {
+  return (await store.list(boundaryPrefix(root), { limit: 1 })).objects.length > 0
 }
 
 /** Runs one call at a time, for all who asked before it began. */
