@@ -1,6 +1,8 @@
 /** Thread side of `look`: everything a decision needs, from one descriptor. */
 import { createHash } from 'node:crypto'
 import { type BigIntStats, closeSync, fstatSync, readSync } from 'node:fs'
+import { sha256 } from '../core/hash.ts'
+import { witnessBytes } from '../core/identity.ts'
 import { frameBytesMax } from '../core/segment.ts'
 import type { LookRequest, Range, ReadRequest } from '../ports/files.ts'
 import { compressionOf, type Expansions } from './expand.ts'
@@ -73,7 +75,7 @@ async function lookAt(looking: Looking): Promise<ThreadLook> {
     compression === null
       ? { fd, size: Number(stat.size) }
       : await tools.expansions.open({ fd, stat, path, subject, compression, tick })
-  const beginning = readUpTo({ fd: content.fd, tick }, 0, Math.min(request.beginningBytes, content.size))
+  const beginning = beginningOf(looking, content, before)
   const probes = request.probes.map((probe) => hashRange(content, probe, tick))
   const { bytes, segment, whole } = readRange(looking, content)
   const steady = whole && isSteady(looking, before, compression !== null)
@@ -90,6 +92,17 @@ async function lookAt(looking: Looking): Promise<ThreadLook> {
     segment,
     steady,
   }
+}
+
+/** The first bytes of the content. A plain file's are often read already. */
+function beginningOf(
+  { tools, fd, request }: Looking,
+  content: Content,
+  read: Uint8Array<ArrayBuffer>,
+): Uint8Array<ArrayBuffer> {
+  const length = Math.min(request.beginningBytes, content.size)
+  if (content.fd === fd && length <= read.length) return read.subarray(0, length)
+  return readUpTo({ fd: content.fd, tick: tools.root.tick }, 0, length)
 }
 
 function readRange(looking: Looking, content: Content) {
@@ -123,6 +136,13 @@ const scratch = Buffer.allocUnsafeSlow(frameBytesMax)
 /** Hex SHA-256 of a range, read in pieces; null if the file does not reach its end. */
 function hashRange(content: Content, range: Range, tick: () => void): string | null {
   if (range.end > content.size) return null
+  const length = range.end - range.start
+  if (length <= witnessBytes) {
+    tick()
+    const got = readSync(content.fd, scratch, 0, length, range.start)
+    // A filesystem may give less than there is: then piece by piece.
+    if (got === length) return sha256(scratch.subarray(0, length))
+  }
   const hash = createHash('sha256')
   for (let at = range.start; at < range.end; ) {
     tick()

@@ -11,13 +11,14 @@
 import { createHash, type Hash } from 'node:crypto'
 import { readSync } from 'node:fs'
 import { type Cut, type CutRules, finishCut, scan, startCut, stopped } from '../core/cut.ts'
+import { sha256 } from '../core/hash.ts'
+import { witnessBytes } from '../core/identity.ts'
 import { frameBytesMax } from '../core/segment.ts'
 import type { ReadRequest } from '../ports/files.ts'
 import type { Flow } from './files-flow.ts'
 import { compressFrame } from './files-frame.ts'
 import type { ThreadSegment } from './files-messages.ts'
 
-const witnessBytesMax = 4096
 const lineBytesKept = 64 * 1024
 
 export interface SegmentJob {
@@ -32,7 +33,7 @@ export interface SegmentJob {
 
 interface State {
   hash: Hash
-  /** The last bytes before `position`, at most `witnessBytesMax`. */
+  /** The last bytes before `position`, at most `witnessBytes`. */
   trail: Uint8Array<ArrayBuffer>
   /** Everything before this is emitted. */
   position: number
@@ -79,7 +80,7 @@ class Emitter {
   constructor(job: SegmentJob) {
     this.job = job
     const { start } = job.request
-    const trail = readUpTo(job, Math.max(0, start - witnessBytesMax), start)
+    const trail = readUpTo(job, Math.max(0, start - witnessBytes), start)
     this.state = { hash: createHash('sha256'), trail, position: start, raw: [], firstLine: none, lastLine: none }
   }
 
@@ -142,13 +143,9 @@ function lineFrom(bytes: Buffer, rules: CutRules): Uint8Array<ArrayBuffer> {
 }
 
 function lastBytes(before: Uint8Array, bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  if (bytes.length >= witnessBytesMax) return new Uint8Array(bytes.subarray(bytes.length - witnessBytesMax))
+  if (bytes.length >= witnessBytes) return new Uint8Array(bytes.subarray(bytes.length - witnessBytes))
   const joined = Buffer.concat([before, bytes])
-  return new Uint8Array(joined.subarray(Math.max(0, joined.length - witnessBytesMax)))
-}
-
-function sha256(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('hex')
+  return new Uint8Array(joined.subarray(Math.max(0, joined.length - witnessBytes)))
 }
 
 /** The file's bytes [start, end), in memory of their own; fewer where it ends earlier. Bounded by the caller. */

@@ -95,7 +95,11 @@ export function openPublisher(
         epochs.forget()
         return null
       }
-      const before = await effective(context.root, ledger, { source: job.source, epoch, text: expected })
+      const before = await effective(context.root, ledger, {
+        source: job.source,
+        epoch,
+        stands: texts.position(expected),
+      })
       const step = await nextStep(context, ledger, { job, before, parseContextOf }).catch((error: unknown) =>
         passOver(context, ledger, { job, before, error }),
       )
@@ -108,9 +112,9 @@ export function openPublisher(
   }
 
   return {
-    cached: (source) => decodePosition(texts.get(source) ?? ''),
+    cached: (source) => texts.position(texts.get(source) ?? null),
     heard: (source, text) => texts.set(source, text),
-    standing: async (source) => decodePosition(texts.get(source) ?? (await texts.fetch(source)) ?? ''),
+    standing: async (source) => texts.position(texts.get(source) ?? (await texts.fetch(source))),
     publish,
     async announceRevision(job) {
       const { source } = job
@@ -118,7 +122,7 @@ export function openPublisher(
         const epoch = await epochs.current()
         if (epoch.state !== 'open') return
         const expected = await texts.fetch(source)
-        const next = await effective(context.root, ledger, { source, epoch, text: expected })
+        const next = await effective(context.root, ledger, { source, epoch, stands: texts.position(expected) })
         const step: Step = { next, entries: [revisionEntry(context.root, job)], announcements: [], framed: [] }
         const outcome = await compareAndSet(
           context,
@@ -136,10 +140,13 @@ interface Texts {
   get(source: string): string | undefined
   set(source: string, text: string | null): void
   fetch(source: string): Promise<string | null>
+  /** What a text says, decoded once: a visit asks several times. */
+  position(text: string | null): Position | null
 }
 
 function openTexts(feed: Feed, root: string): Texts {
   const texts = new LruMap<string, string>(100_000)
+  const decoded = new LruMap<string, Position>(1000)
   const set: Texts['set'] = (source, text) => {
     if (text === null) texts.delete(source)
     else texts.set(source, text)
@@ -152,17 +159,23 @@ function openTexts(feed: Feed, root: string): Texts {
       set(source, text)
       return text
     },
+    position(text) {
+      const known = text === null ? undefined : decoded.get(text)
+      if (known !== undefined || text === null) return known ?? null
+      const position = decodePosition(text)
+      if (position) decoded.set(text, position)
+      return position
+    },
   }
 }
 
-/** The position that a text, or none, stands for. */
+/** What stands, or what a source without a position counts as. */
 async function effective(
   root: RootSettings,
   ledger: Ledger,
-  { source, epoch, text }: { source: string; epoch: Epoch; text: string | null },
+  { source, epoch, stands }: { source: string; epoch: Epoch; stands: Position | null },
 ): Promise<Position> {
-  const position = text === null ? null : decodePosition(text)
-  if (position) return position
+  if (stands) return stands
   const end = await endStoredBy(ledger, source, epoch.floorMs)
   return { published: await recordBoundary(root, ledger, { source, end }), announced: end, ahead: null }
 }
