@@ -1,9 +1,9 @@
-/** Thread side of `list` and `stat`: many names per call. */
-import { closeSync, fstatSync, lstatSync, openSync, readdirSync } from 'node:fs'
+/** Thread side of `list`: many directories per call. */
+import { lstatSync, readdirSync } from 'node:fs'
 import { encodePath, isInside } from '../core/path.ts'
-import { errnoOf, fileError, isMissing, isNotRegular } from './files-errors.ts'
-import type { ListedDirectory, StatColumns } from './files-messages.ts'
-import { checkRoot, isBeneath, locate, locator, openFlags, type Root, readyRoot, unavailable } from './files-root.ts'
+import { errnoOf, fileError, isMissing } from './files-errors.ts'
+import type { ListedDirectory } from './files-messages.ts'
+import { checkRoot, isBeneath, locate, type Root, readyRoot, unavailable } from './files-root.ts'
 
 /** Lists each directory. What is absent counts only when the root is still the same afterwards. */
 export function list(root: Root, directories: string[]): ListedDirectory[] {
@@ -85,40 +85,4 @@ function join(names: string[], prefix: string): string {
   const joined = prefix + names.join(`\n${prefix}`)
   if (plainNames.test(joined) && !names.some((name) => name.includes('\n'))) return joined
   return names.map((name) => prefix + encodePath(Buffer.from(name, 'latin1'))).join('\n')
-}
-
-/** Asks each path for its size, mtime and inode. */
-export function stat(root: Root, paths: string[], fresh: boolean): StatColumns {
-  readyRoot(root)
-  const columns: StatColumns = {
-    sizes: new Float64Array(paths.length).fill(Number.NaN),
-    mtimesNs: new BigInt64Array(paths.length),
-    inos: new BigUint64Array(paths.length),
-    errors: 0,
-  }
-  const find = locator(root)
-  paths.forEach((path, row) => {
-    root.tick()
-    try {
-      const place = find(path)
-      const found = fresh ? freshStat(place) : lstatSync(place, { bigint: true, throwIfNoEntry: false })
-      if (!found?.isFile()) return
-      columns.sizes[row] = Number(found.size)
-      columns.mtimesNs[row] = found.mtimeNs
-      columns.inos[row] = found.ino
-    } catch (error) {
-      if (!isMissing(error) && !isNotRegular(error)) columns.errors++
-    }
-  })
-  checkRoot(root)
-  return columns
-}
-
-function freshStat(place: string | Buffer) {
-  const fd = openSync(place, openFlags)
-  try {
-    return fstatSync(fd, { bigint: true })
-  } finally {
-    closeSync(fd)
-  }
 }

@@ -10,7 +10,7 @@ import { messageOf } from '../errors.ts'
 import { openExpansions } from './expand.ts'
 import { failureOf } from './files-errors.ts'
 import { openFlow } from './files-flow.ts'
-import { list, stat } from './files-list.ts'
+import { list } from './files-list.ts'
 import { type LookTools, look } from './files-look.ts'
 import {
   type Answers,
@@ -79,6 +79,7 @@ async function perform({ id, request }: Call): Promise<{ value: Answers[keyof An
   if (request.op === 'mount') return { value: checkRoot(root), transfer: [] }
   if (request.op === 'list') return { value: list(root, request.directories.split('\n')), transfer: [] }
   if (request.op === 'stat') {
+    const { stat } = await import('./files-stat.ts')
     const columns = stat(root, request.paths.split('\n'), request.fresh)
     return { value: columns, transfer: [columns.sizes.buffer, columns.mtimesNs.buffer, columns.inos.buffer] }
   }
