@@ -54,9 +54,9 @@ export function openFiles(options: FilesOptions): Files {
       const listed = await channel.call({ op: 'list', directories: directories.join('\n') })
       return directories.map((directory, index) => listing(directory, listed[index] as ListedDirectory))
     },
-    async stat(paths, { fresh }) {
+    async stat(paths, { fresh, known = [] }) {
       if (paths.length === 0) return { stats: [], errors: 0 }
-      return statResult(await channel.call({ op: 'stat', paths: paths.join('\n'), fresh }))
+      return statResult(await channel.call({ op: 'stat', paths: paths.join('\n'), fresh }), known)
     },
     async look(path, request) {
       if (!spansFrames(request)) return lookOf(await channel.call({ op: 'look', path, request }), Promise.resolve([]))
@@ -228,10 +228,21 @@ function lines(text: string): string[] {
   return text === '' ? [] : text.split('\n')
 }
 
-function statResult({ sizes, mtimesNs, inos, errors }: StatColumns): StatResult {
-  const stats = Array.from(sizes, (size, row): FileStat | null =>
-    Number.isNaN(size) ? null : { size, mtimeNs: mtimesNs[row] as bigint, ino: inos[row] as bigint },
-  )
+/** Thousands of files that are as they were make no garbage. */
+function statResult({ sizes, mtimesNs, inos, errors }: StatColumns, known: (FileStat | null)[]): StatResult {
+  const stats = Array.from(sizes, (size, row): FileStat | null => {
+    if (Number.isNaN(size)) return null
+    const mtimeNs = mtimesNs[row] as bigint
+    const ino = inos[row] as bigint
+    const before = known[row] ?? null
+    const same =
+      before !== null &&
+      before.size === size &&
+      before.mtimeNs === mtimeNs &&
+      before.ino === ino &&
+      before.storedSize === undefined
+    return same ? before : { size, mtimeNs, ino }
+  })
   return { stats, errors }
 }
 

@@ -62,7 +62,7 @@ function livingView(shown: Shown, stream: NodeJS.WriteStream): View {
 }
 
 function picture({ title, worker, tally, nowMs }: Shown, events: readonly string[]): string[] {
-  const files = [...worker.entries.all()].sort((a, b) => b.changedMs - a.changedMs)
+  const files = [...worker.entries.all()].sort((a, b) => b.lastChangedMs - a.lastChangedMs)
   const rows = files.slice(0, filesShown).map((entry) => {
     const size = entry.stat?.size ?? 0
     return [

@@ -23,21 +23,27 @@ export interface FileTimes {
   lastLookedMs: number | null
 }
 
+type LookedAt = FileTimes & { lastLookedMs: number }
+
 /** How many times longer a file must have been unchanged than it is then left alone. */
 const patience = 8
 
 /** Whether a pass that starts at `nowMs` looks at this file. */
 export function isDue(file: FileTimes, pass: { nowMs: number; full: boolean }, policy: SchedulePolicy): boolean {
   // A look in the future comes from a clock that is not this one: it says nothing.
-  if (pass.full || file.lastLookedMs === null || file.lastLookedMs > pass.nowMs) return true
-  return pass.nowMs >= nextLookMs({ ...file, lastLookedMs: file.lastLookedMs }, policy)
+  if (pass.full || !wasLooked(file) || file.lastLookedMs > pass.nowMs) return true
+  return pass.nowMs >= nextLookMs(file, policy)
 }
 
 /** The time from which a pass looks at this file again. */
-export function nextLookMs(file: FileTimes & { lastLookedMs: number }, policy: SchedulePolicy): number {
+export function nextLookMs(file: LookedAt, policy: SchedulePolicy): number {
   const unchangedMs = file.lastLookedMs - file.lastChangedMs
   if (unchangedMs < policy.fullEveryMs) return file.lastLookedMs
   return file.lastLookedMs + Math.min(unchangedMs / patience, longestMs(policy))
+}
+
+function wasLooked(file: FileTimes): file is LookedAt {
+  return file.lastLookedMs !== null
 }
 
 /** Whether a pass that starts at `nowMs` is a full one. `lastFullMs` is the start of the last full pass that was completed; null: none was. */

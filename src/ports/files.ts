@@ -24,9 +24,10 @@ export interface Files {
   list(directories: string[]): Promise<DirectoryListing[]>
   /**
    * Size, inode and mtime of each path, in order; null where it is gone, not regular, or cannot be told (then `errors` counts).
-   * `fresh` opens each file and asks the descriptor, which on a network filesystem is the only current answer.
+   * `fresh` opens each file and asks the descriptor, which on a network filesystem is the only current answer. `known`, in the same order, is
+   * what was told before: an answer that is equal may be that very object.
    */
-  stat(paths: string[], options: { fresh: boolean }): Promise<StatResult>
+  stat(paths: string[], options: { fresh: boolean; known?: (FileStat | null)[] }): Promise<StatResult>
   /** One look: one descriptor, from which a decision is taken. */
   look(path: string, request: LookRequest): Promise<Look>
   /** Ends the threads. Resolves `false` if one is stuck in the kernel (the process must then end itself by SIGKILL). */

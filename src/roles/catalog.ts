@@ -62,7 +62,7 @@ export async function loadCatalog(context: RootContext, worker: Worker): Promise
       if (id) worker.entries.bind(entry, source, id.c0)
       entry.seen = size
       entry.stat = { size, mtimeNs: BigInt(mtimeNs), ino: BigInt(ino) }
-      entry.unchangedSinceMs = entry.changedMs = nowMs - Math.max(0, sinceMs + unchangedMs)
+      entry.unchangedSinceMs = entry.lastChangedMs = nowMs - Math.max(0, sinceMs + unchangedMs)
       if (head && isLast(head, reach)) settle(entry, head)
     }
   } catch (error) {

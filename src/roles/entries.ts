@@ -14,8 +14,8 @@ export interface Entry {
   /** Monotonic ms since when the stat has been the same. */
   unchangedSinceMs: number
   /** Monotonic ms of the last look, and of the last change seen. */
-  lookedMs: number
-  changedMs: number
+  lastLookedMs: number
+  lastChangedMs: number
   aged: Aged
   /** The source this path was last found to be, with its content id. */
   source: string | null
@@ -88,7 +88,7 @@ export interface Entries {
 /** `left` is told of a source that a path turns away from, though more of it was seen than is archived. */
 export function openEntries(
   familyOf: (path: string) => string,
-  left: (source: string, seen: Pick<Entry, 'path' | 'seen' | 'lookedMs'>) => void = () => undefined,
+  left: (source: string, seen: Pick<Entry, 'path' | 'seen' | 'lastLookedMs'>) => void = () => undefined,
 ): Entries {
   const byPath = new Map<string, Entry>()
   const bySource = new MultiMap<string, string>()
@@ -154,8 +154,8 @@ function newEntry(path: string, family: string): Entry {
     family,
     stat: null,
     unchangedSinceMs: 0,
-    lookedMs: 0,
-    changedMs: 0,
+    lastLookedMs: 0,
+    lastChangedMs: 0,
     aged: unseen,
     source: null,
     c0: '',

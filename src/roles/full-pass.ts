@@ -255,8 +255,8 @@ async function sweepSource(
   else if (position.published > head && !isHeld(worker.entries, at.source)) {
     const mark = await worker.ledger.last(at.source)
     // A view of the path may be stale for as long as a tail takes to settle.
-    const lookedMs = clock.monotonicMs() + root.settle.tailMs
-    if (mark) worker.left(at.source, { path: mark.path, seen: position.published, lookedMs, swept: true })
+    const lastLookedMs = clock.monotonicMs() + root.settle.tailMs
+    if (mark) worker.left(at.source, { path: mark.path, seen: position.published, lastLookedMs, swept: true })
   }
   if (!at.isRaising || !stored) return 'kept'
   const end = await endOf(worker, at.source, stored)

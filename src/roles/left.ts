@@ -20,7 +20,7 @@ const leftMax = 10_000
 
 export interface Left {
   /**
-   * `seen`: its largest size. `lookedMs`: what other members of the family are counts from a look on that is no older (monotonic). `swept`:
+   * `seen`: its largest size. `lastLookedMs`: what other members of the family are counts from a look on that is no older (monotonic). `swept`:
    * all that are known must have had such a look, the path too, which did not turn away as far as is known.
    */
   add(source: string, seen: Seen): void
@@ -39,7 +39,7 @@ export interface LeftParts {
 interface Seen {
   path: string
   seen: number
-  lookedMs: number
+  lastLookedMs: number
   swept?: boolean
 }
 
@@ -52,10 +52,10 @@ export function openLeft(context: RootContext, parts: () => LeftParts): Left {
   const { clock, root } = context
   const waiting = new Map<string, One>()
   return {
-    add(source, { path, seen, lookedMs, swept = false }) {
+    add(source, { path, seen, lastLookedMs, swept = false }) {
       if (waiting.size >= leftMax) return
       const most = Math.max(seen, waiting.get(source)?.seen ?? 0)
-      waiting.set(source, { source, path, seen: most, lookedMs, swept, sinceMs: clock.monotonicMs() })
+      waiting.set(source, { source, path, seen: most, lastLookedMs, swept, sinceMs: clock.monotonicMs() })
     },
     async step() {
       for (const one of waiting.values()) {
@@ -86,8 +86,8 @@ async function decide(
   // A stale view of it, or it was truncated, which is told where that is known.
   if (entry?.source === source && entry.state === 'behind') return true
   const isSettled = (member: string): boolean => {
-    const { lookedMs = 0, quiet = false } = entries.get(member) ?? {}
-    return quiet && lookedMs >= one.lookedMs
+    const { lastLookedMs = 0, quiet = false } = entries.get(member) ?? {}
+    return quiet && lastLookedMs >= one.lastLookedMs
   }
   if (one.swept && !entries.members(familyOf(path, context.root.family)).every(isSettled)) return false
   const isOther = (member: string): boolean =>

@@ -111,11 +111,10 @@ function collected({ entries }: Worker, { root }: RootContext, path: string): En
   return entries.get(path) ?? (root.includes(path) ? entries.at(path) : null)
 }
 
-function isEntryDue({ context, nowMs, full }: Pass, entry: Entry): boolean {
+function isEntryDue(one: Pass, entry: Entry): boolean {
+  const { context, nowMs, full } = one
   if (full || !entry.stat || !entry.quiet || entry.revisitMs <= nowMs) return true
-  const { everyMs, fullEveryMs } = context.root.reconcile
-  const times = { lastChangedMs: entry.changedMs, lastLookedMs: entry.lookedMs }
-  return isDue(times, { nowMs, full }, { everyMs, fullEveryMs })
+  return isDue(entry, one, context.root.reconcile)
 }
 
 interface Asked {
@@ -139,40 +138,47 @@ function openComparing(one: Pass): (entries: Entry[]) => Promise<void> {
 
 function ask(one: Pass, entries: Entry[]): Asked['answer'] {
   const paths = entries.map(({ path }) => path)
-  return Promise.all([one.context.files.stat(paths, { fresh: one.remote }), publishedOf(one, entries)])
+  const known = entries.map(({ stat }) => stat)
+  return Promise.all([one.context.files.stat(paths, { fresh: one.remote, known }), publishedOf(one, entries)])
 }
 
 /** Sizes against heads, heads against positions. */
 function compareAll(one: Pass, entries: Entry[], [{ stats, errors }, published]: Awaited<Asked['answer']>): void {
   const { worker, report, sizes } = one
-  for (const [index, entry] of entries.entries()) {
+  let index = 0
+  for (const entry of entries) {
     const { path } = entry
     const stat = stats[index]
+    const reached = published[index++] ?? null
     // What cannot be told by a stat is visited, which says why.
     if (!stat && errors > 0) worker.signal({ path, cause: 'reconcile' })
     if (!stat) continue
     report.bytes += stat.size
     sizes?.set(path, { size: stat.size, ino: stat.ino })
-    if (isUnchanged(one, { stat, entry, published: published[index] ?? null })) continue
+    if (isUnchanged(one, entry, stat) && isPublished(one, entry, reached)) continue
     report.signalled++
     worker.signal({ path, cause: 'reconcile' })
   }
 }
 
-function isUnchanged(
-  one: Pass,
-  { stat, entry, published }: { stat: FileStat; entry: Entry; published: number | null },
-): boolean {
+/** Whether the file is as it was, and nothing is to be done about it; then it was looked at. */
+function isUnchanged(one: Pass, entry: Entry, stat: FileStat): boolean {
   if (!entry.stat) return false
   const same = isSameStat(entry.stat, stat)
   if (!same && entry.quiet) one.worker.saw('reconcile')
   if (!same || !entry.quiet || entry.revisitMs <= one.nowMs) return false
-  entry.lookedMs = one.nowMs
+  entry.lastLookedMs = one.nowMs
+  return true
+}
+
+/** Whether a file that is as it was is published as far as it is archived. `published`: as Redis says, null: not asked. */
+function isPublished(one: Pass, entry: Entry, published: number | null): boolean {
   if (published === null || entry.source === null || entry.state === 'behind' || entry.state === 'truncated')
     return true
   const head = one.worker.ledger.known(entry.source) ?? entry.head
   // Beyond the file's end: another file's records were published as this source's, and Redis lost what was said of that.
-  return head !== null && published >= Math.max(head.end, entry.published) && published <= entry.stat.size
+  const size = entry.stat?.size ?? 0
+  return head !== null && published >= Math.max(head.end, entry.published) && published <= size
 }
 
 /**

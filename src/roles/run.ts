@@ -135,7 +135,7 @@ async function drain(context: RootContext, worker: Worker): Promise<void> {
   const { root, files } = context
   const settledMs = 2 * root.settle.readMs + 100
   worker.drain(true)
-  const entries = [...worker.entries.all()].sort((a, b) => b.changedMs - a.changedMs)
+  const entries = [...worker.entries.all()].sort((a, b) => b.lastChangedMs - a.lastChangedMs)
   const known = entries.filter((entry) => !entry.quiet || (entry.stat?.size ?? 0) > entry.archived)
   for (const { path } of known) worker.signal({ path, cause: 'drain' })
   for (let at = 0; at < Math.min(entries.length, drainLooksMax); at += 1000) {

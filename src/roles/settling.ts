@@ -86,7 +86,7 @@ export async function untilBelieved(
   const agrees =
     before !== null && length > 0 && before.beginning.subarray(0, length).equals(beginning.subarray(0, length))
   if (!agrees) {
-    entry.believing = { beginning: Buffer.from(beginning), atMs: entry.lookedMs }
+    entry.believing = { beginning: Buffer.from(beginning), atMs: entry.lastLookedMs }
     return Math.max(1, settle.readMs)
   }
   return Math.max(0, settle.readMs - (one.nowMs - before.atMs))

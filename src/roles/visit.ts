@@ -171,11 +171,11 @@ function note(one: Visit, look: Look): void {
   if (!isSameStat(entry.stat, look.stat)) {
     one.parts.entries.changed()
     entry.unchangedSinceMs = seenMs
-    entry.changedMs = seenMs
+    entry.lastChangedMs = seenMs
   }
   if (entry.stat !== null && entry.stat.ino !== look.stat.ino) entry.aged = unseen
   entry.stat = look.stat
-  entry.lookedMs = seenMs
+  entry.lastLookedMs = seenMs
   entry.missed = 0
   entry.aged = age(entry.aged, look.stat.size, { fromMs: nowMs, atMs: seenMs, settleMs: settleMs(one) })
   if (entry.expected && (look.stat.size >= entry.expected.size || nowMs >= entry.expected.untilMs))
