@@ -13,6 +13,8 @@ export interface Filesystem {
   packages: string[]
   /** Devices of this machine that it needs: `/dev/fuse`, `/dev/net/tun`. */
   devices: string[]
+  /** What takes the network, into the directory that `start` gets. Throws with what could not be had. */
+  prepare?: (dir: string) => void
   /** Throws with what is missing where it cannot run here. */
   start(dir: string): Promise<Mounted>
 }

@@ -55,8 +55,9 @@ async function locked({ filesystems, json, keep, rounds, seconds }: LabOptions):
   let unable = 2
   try {
     installed([...always, ...filesystems.flatMap(({ packages }) => packages)])
-    unable = 1
     mkdirSync(work)
+    for (const { name, prepare } of filesystems) prepare?.(join(work, name))
+    unable = 1
     const status = await stage('inside', ['unshare', ...namespaces])
     if (status !== 0) throw new Error(`the lab was ended before it was done (status ${status})`)
     const results = JSON.parse(readFileSync(found, 'utf8')) as Result[]

@@ -1,7 +1,7 @@
 /** The lab's command line → what is to be done, or what is wrong with it. */
 
 import { parseArgs } from 'node:util'
-import { filesystems, quickFilesystems, quickScenarios, scenarios } from './all.ts'
+import { filesystems, kernelFilesystem, quickFilesystems, quickScenarios, scenarios } from './all.ts'
 import type { Filesystem } from './filesystem.ts'
 import type { Scenario } from './scene.ts'
 
@@ -9,6 +9,7 @@ export const usage = `npm run lab -- [FILESYSTEM...] [options]
 
 Gleaner on two nodes of real shared filesystems: ${filesystems.map(({ name }) => name).join(', ')}. Default: all of them. Needs root.
 
+  --kernel       ${kernelFilesystem.name} too, AFS by the kernel's own client: builds a module first, a minute
   --only A,B     only these scenarios: ${scenarios.map(({ name }) => name).join(', ')}
   --rounds N     failovers (default 20)
   --seconds N    how long what goes on for a time goes on (default 30)
@@ -42,6 +43,7 @@ export function optionsOf(argv: string[]): LabOptions {
       rounds: { type: 'string' },
       seconds: { type: 'string' },
       only: { type: 'string' },
+      kernel: { type: 'boolean', default: false },
       quick: { type: 'boolean', default: false },
       keep: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
@@ -49,13 +51,15 @@ export function optionsOf(argv: string[]): LabOptions {
     },
   })
   const { quick, json, keep, help } = values
+  const all = [...filesystems, kernelFilesystem]
+  const chosen = named(all, positionals, 'filesystem') ?? (quick ? quickFilesystems : filesystems)
   if (json && values.markdown) throw new Error('--json and --markdown are two ways to say one thing: give one')
   return {
-    filesystems: named(filesystems, positionals, 'filesystem') ?? (quick ? quickFilesystems : filesystems),
+    filesystems: values.kernel ? [...new Set([...chosen, kernelFilesystem])] : chosen,
     scenarios: named(scenarios, values.only?.split(',') ?? [], 'scenario') ?? (quick ? quickScenarios : scenarios),
     rounds: numberOf('--rounds', values.rounds) ?? (quick ? 1 : 20),
     seconds: numberOf('--seconds', values.seconds) ?? (quick ? 4 : 30),
-    together: quick && positionals.length === 0,
+    together: quick && positionals.length === 0 && !values.kernel,
     json,
     keep,
     help,

@@ -53,13 +53,22 @@ async function runOne(filesystem: Filesystem, dir: string, options: RunOptions):
 
 async function attempt(scenario: Scenario, scene: Scene): Promise<Outcome> {
   const began = performance.now()
-  const found = await scenario
-    .run(scene)
-    .catch((error: unknown) => ({ facts: {}, problems: [`it broke off: ${messageOf(error)}`] }))
+  const found = await scenario.run(scene).catch(async (error: unknown) => {
+    await renew(scene)
+    return { facts: {}, problems: [`it broke off: ${messageOf(error)}`] }
+  })
   const passed = found.problems.length === 0
   scene.say(`${scenario.name} ${passed ? 'passed' : 'FAILED'} in ${seconds(began)} s ${JSON.stringify(found.facts)}`)
   for (const problem of found.problems.slice(0, 5)) scene.say(`  ${problem.slice(0, 400)}`)
   return { scenario: scenario.name, passed, ...found }
+}
+
+/** Both nodes anew: one of them may have died, or still be at what broke off. */
+async function renew({ mounted }: Scene): Promise<void> {
+  for (const node of [mounted.a, mounted.b]) {
+    await node.kill()
+    await node.revive()
+  }
 }
 
 function seconds(sinceMs: number): number {

@@ -216,16 +216,25 @@ export function streamCounter(
   }
 }
 
-/** Whether a range of a source lies within what a revision names. */
+/** Whether a range of a source lies within what revisions name: one that spans two segments has an entry for each. */
 function revisedIn(entries: StreamEntry[]): (source: string, start: number, end: number) => boolean {
-  const revised = entries
+  const revised = new Map<string, { start: number; end: number }[]>()
+  const ranges = entries
     .filter(({ fields }) => String(fields['kind']) === 'revision')
     .map(({ fields }) => ({
       source: String(fields['source']),
       start: Number(fields['start']),
       end: Number(fields['end']),
     }))
-  return (source, start, end) => revised.some((one) => one.source === source && one.start <= start && end <= one.end)
+    .toSorted((a, b) => a.start - b.start)
+  for (const { source, start, end } of ranges) {
+    const joined = revised.get(source) ?? []
+    const last = joined.at(-1)
+    if (last !== undefined && start <= last.end) last.end = Math.max(last.end, end)
+    else joined.push({ start, end })
+    revised.set(source, joined)
+  }
+  return (source, start, end) => revised.get(source)?.some((one) => one.start <= start && end <= one.end) ?? false
 }
 
 export function completeBytes(content: Buffer): number {

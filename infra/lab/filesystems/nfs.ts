@@ -1,20 +1,17 @@
 /**
- * NFS as it is in production: two client kernels and a server kernel, each a User-Mode Linux machine, so that nothing is shared but the wire.
- * Gleaner's processes run inside the client machines. The archive is the tests' S3 server on this machine.
+ * NFS as it is in production: two client kernels and a server kernel, each a User-Mode Linux machine.
  */
 
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
-import { startSupport } from '../../../test/support/process.ts'
-import type { Process } from '../../../test/support/process.ts'
-import type { Filesystem, Mounted } from '../filesystem.ts'
+import type { Filesystem } from '../filesystem.ts'
 import { shared } from '../mounts.ts'
-import type { Network } from '../network.ts'
 import { openNetwork } from '../network.ts'
 import type { Machine } from '../uml/machine.ts'
-import { machineNode, openMachine } from '../uml/machine.ts'
+import { openMachine } from '../uml/machine.ts'
+import { kernelVersion, machinePackages, openClients } from './machines.ts'
 
-const s3Port = 9000
+const serverAddress = 2
 
 /** Small writes make a client send a burst in pieces that arrive in any order: what provokes holes. */
 const small = 'wsize=4096'
@@ -29,78 +26,37 @@ export const nfs3 = nfs({
 function nfs({ name, options, path }: { name: string; options: string; path: string }): Filesystem {
   return {
     name,
-    packages: ['user-mode-linux', 'kmod', 'nfs-common', 'nfs-kernel-server', 'rpcbind', 'e2fsprogs', 'mount'],
+    packages: [...machinePackages, 'nfs-common', 'nfs-kernel-server', 'rpcbind', 'e2fsprogs'],
     devices: ['/dev/net/tun'],
     async start(dir) {
       const network = openNetwork()
-      const memory = join(dir, 'memory')
-      execFileSync('mkdir', [memory])
-      execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=4g', 'memory', memory])
+      const settings = { source: `${network.addressOf(serverAddress)}:${path}`, options }
+      const clients = openClients(dir, network, { setup: 'nfs-client', settings })
       const disk = join(dir, 'disk')
       execFileSync('truncate', ['-s', '2G', disk])
       execFileSync('mkfs.ext4', ['-q', '-F', disk], { stdio: 'pipe' })
-      const machine = { network, work: dir }
-      const server = openMachine({
-        ...machine,
-        name: 'S',
-        n: 2,
-        memory: '512M',
-        setup: 'nfs-server',
-        settings: {},
-        disk,
-      })
-      const client = (one: 'A' | 'B', n: number): Machine => {
-        const settings = { source: `${network.addressOf(2)}:${path}`, options }
-        return openMachine({ ...machine, name: one, n, memory: '1G', setup: 'nfs-client', settings })
-      }
-      const [a, b] = [client('A', 3), client('B', 4)]
+      const place = { network, work: dir, name: 'S', n: serverAddress, memory: '512M' }
+      const server = openMachine({ ...place, setup: 'nfs-server', settings: {}, disk })
       await server.boot()
-      await Promise.all([a.boot(), b.boot()])
-      const log = join(dir, 's3')
-      const s3 = startSupport('s3-process.ts', [String(s3Port), '0', '1', network.address], { log })
-      await s3.said('http')
-      const mounted = mountedOf({ network, server, a, b, s3 }, `${versionOf()}, ${options}`)
-      await shared(mounted.b, mounted.a)
-      return mounted
+      await clients.boot()
+      await shared(clients.mounted.b, clients.mounted.a)
+      return {
+        ...clients.mounted,
+        version: `client and server kernels Linux ${kernelVersion()} (User-Mode Linux), ${options}`,
+        server: { kill: () => server.kill(), restart: () => server.boot() },
+        calls: () => callsOf(clients.machines.A),
+        async stop() {
+          await Promise.all([clients.kill(), server.kill()])
+          network.close()
+        },
+      }
     },
   }
 }
 
-interface Parts {
-  network: Network
-  server: Machine
-  a: Machine
-  b: Machine
-  s3: Process
-}
-
-function mountedOf({ network, server, a, b, s3 }: Parts, version: string): Mounted {
-  return {
-    a: machineNode('A', a),
-    b: machineNode('B', b),
-    version,
-    server: { kill: () => server.kill(), restart: () => server.boot() },
-    host: network.address,
-    s3: {
-      endpoint: `http://${network.address}:${s3Port}`,
-      accessKeyId: 'lab',
-      secretAccessKey: 'lab',
-      bucket: 'archive',
-    },
-    async calls() {
-      const { files } = (await a.ask({ do: 'files', directory: '/proc/net/rpc' })) as { files: Record<string, string> }
-      const counts = Buffer.from(files['nfs'] ?? '', 'base64').toString()
-      return Number(/^rpc (\d+)/m.exec(counts)?.[1])
-    },
-    async stop() {
-      s3.kill('SIGKILL')
-      await Promise.all([a.kill(), b.kill(), server.kill()])
-      network.close()
-    },
-  }
-}
-
-function versionOf(): string {
-  const kernel = execFileSync('linux.uml', ['--version'], { encoding: 'utf8' }).trim()
-  return `client and server kernels Linux ${kernel} (User-Mode Linux)`
+/** Requests of a client's kernel so far. */
+async function callsOf(client: Machine): Promise<number> {
+  const { files } = (await client.ask({ do: 'files', directory: '/proc/net/rpc' })) as { files: Record<string, string> }
+  const counts = Buffer.from(files['nfs'] ?? '', 'base64').toString()
+  return Number(/^rpc (\d+)/m.exec(counts)?.[1])
 }

@@ -60,8 +60,11 @@ export function openMachine(options: MachineOptions): Machine {
     ask,
     spawn: (command, args, processOptions) => remoteProcess(ask, { command, args, ...processOptions }, life.signal),
     async boot() {
-      life = new AbortController()
+      const current = new AbortController()
+      life = current
       kernel = startProcess('setsid', ['linux.uml', ...commandLine(options)], { log, env: { TMPDIR: memoryOf(work) } })
+      // Killed, or by a fault of its own kernel.
+      void kernel.ended.then(() => current.abort(new Error(`machine ${name} died`)))
       for (const endMs = performance.now() + bootMs; ; await delay(100)) {
         const up = await ask({ do: 'files', directory: '/mnt' }).catch(() => null)
         if (up !== null) return
