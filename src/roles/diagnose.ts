@@ -112,7 +112,7 @@ export async function diagnoseRoot(
     const walkMs = context.clock.monotonicMs() - startMs
     const remote = root.remote ?? mount.remote
     const findings = [
-      mountFinding(root.name, mount, remote),
+      diagnoseMount(root.name, mount, remote),
       filesFinding(root.name, walked),
       await permissions(context, walked.files),
       watches(root.name, walked.directories, limits),
@@ -124,7 +124,12 @@ export async function diagnoseRoot(
   }
 }
 
-function mountFinding(subject: string, mount: { source: string; filesystem: string }, remote: boolean): Finding {
+/** What a mount means for the listener, and for the node. `subject`: the root's name. */
+export function diagnoseMount(
+  subject: string,
+  mount: { source: string; filesystem: string },
+  remote: boolean,
+): Finding {
   const found = `${mount.filesystem}, mounted from ${mount.source}; ${remote ? 'other machines may write here' : 'only this machine writes here'}`
   if (!remote)
     return {
@@ -139,8 +144,21 @@ function mountFinding(subject: string, mount: { source: string; filesystem: stri
     "inotify is blind here to other machines: it sees what this node writes, and nothing of what others write; the reconciler's passes find that"
   const todo =
     'run `listen` on the nodes that write, too; set `remote: false` only if no other machine ever writes here'
+  if (mount.filesystem === 'afs' && kernelAfs.test(mount.source)) {
+    return {
+      check: 'mount',
+      subject,
+      result: 'warn',
+      found,
+      means: `${means}. It is Linux's own AFS client, whose kernel (6.1) was seen to end in a panic while this node collected a file that it and another node appended to at once`,
+      todo: "let one node at a time write a file, or use OpenAFS's client",
+    }
+  }
   return { check: 'mount', subject, result: 'ok', found, means, todo }
 }
+
+/** How Linux's AFS names a volume, `%cell:volume`; OpenAFS's mount is from `AFS`. */
+const kernelAfs = /^[%#]/
 
 function filesFinding(subject: string, { files, directories, links, unread }: Walked): Finding {
   const found = `files: ${files.length}${files.length >= filesMax ? ' or more' : ''}, directories: ${directories}`
