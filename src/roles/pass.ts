@@ -19,8 +19,8 @@ import type { Entry } from './entries.ts'
 import { isSameStat } from './entries.ts'
 import type { Worker } from './work.ts'
 
-const directoriesAtOnce = 16
-const filesAtOnce = 1000
+const directoriesAtOnce = 32
+const filesAtOnce = 2000
 /** The worker's queue is let run down to this before more is signalled. */
 const backlogMax = 5000
 
