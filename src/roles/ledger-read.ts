@@ -51,25 +51,38 @@ export async function* read(
 }
 
 /** The first bytes of a source, at most `bytesMax` of what its first segment or its boundary holds; empty where it has neither. */
-export async function beginningOf({ store, root }: Known, source: string, bytesMax: number): Promise<Buffer> {
-  const key = segmentKey(root, source, 0)
-  const object = await store.get(key)
-  if (!object) {
-    const boundary = await boundaryOf(store, root, source)
-    return Buffer.from(boundary?.beginning.bytes ?? '', 'base64').subarray(0, bytesMax)
-  }
+export async function beginningOf(known: Known, source: string, bytesMax: number): Promise<Buffer> {
+  const key = segmentKey(known.root, source, 0)
+  const object = await known.store.get(key)
+  if (!object) return expiredBeginning(known, source, bytesMax)
   for (const { bytes } of framesOf(object.body, key, { start: 0, end: bytesMax })) return bytes.subarray(0, bytesMax)
   return Buffer.alloc(0)
 }
 
-/** The bytes [0, end), end ≤ 4096, some of which may have expired. Throws `store-damaged`. */
+/**
+ * The bytes [0, end), end ≤ 4096, some of which may have expired; an expiry that broke off may have left the first segment and not the next.
+ * Throws `store-damaged`.
+ */
 export async function firstBytes(known: Known, source: string, end: number): Promise<Buffer> {
-  return besideExpiry(async () => {
-    const kept = await beginningOf(known, source, end)
+  const continued = async (kept: Buffer): Promise<Buffer> => {
     const pieces = [kept]
     for await (const { bytes } of read(known, source, { start: kept.length, end })) pieces.push(bytes)
     return Buffer.concat(pieces)
+  }
+  return besideExpiry(async () => {
+    try {
+      return await continued(await beginningOf(known, source, end))
+    } catch (error) {
+      if (!isGleanerError(error, 'expired')) throw error
+      return await continued(await expiredBeginning(known, source, end))
+    }
   })
+}
+
+/** What its boundary holds of a source's first bytes. */
+async function expiredBeginning({ store, root }: Known, source: string, bytesMax: number): Promise<Buffer> {
+  const boundary = await boundaryOf(store, root, source)
+  return Buffer.from(boundary?.beginning.bytes ?? '', 'base64').subarray(0, bytesMax)
 }
 
 /** More may expire between a look at the boundary and the read behind it: then the next boundary tells. Throws what `attempt` throws. */
