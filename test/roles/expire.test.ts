@@ -246,6 +246,15 @@ test('what an expiry was to delete and did not is counted and finished, whatever
   t.deepEqual(await keysOf(store, 'evidence/segments/'), [segmentKey('r', id, 18)])
 })
 
+test('where an expiry left the first segment and not the next, the boundary says how the source began', async (t) => {
+  const store = await archived()
+  const first = (await store.get(segmentKey('r', id, 0)))?.body ?? Buffer.alloc(0)
+  await expireBefore(store, day(3))
+  const expected = await openLedger(store, 'r').prefix(id, 15)
+  await store.create(segmentKey('r', id, 0), first)
+  t.deepEqual(await openLedger(store, 'r').prefix(id, 15), expected)
+})
+
 test('two at once leave one true boundary that counts', async (t) => {
   for (const [one, other] of [
     [3, 3],
