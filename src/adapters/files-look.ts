@@ -1,8 +1,9 @@
 /** Thread side of `look`: everything a decision needs, from one descriptor. */
 import { createHash } from 'node:crypto'
-import { type BigIntStats, closeSync, fstatSync, readSync } from 'node:fs'
+import { type BigIntStats, closeSync, fdatasyncSync, fstatSync, readSync } from 'node:fs'
 import { sha256 } from '../core/hash.ts'
 import { witnessBytes } from '../core/identity.ts'
+import { isKernelAfs } from '../core/mountinfo.ts'
 import { frameBytesMax } from '../core/segment.ts'
 import type { LookRequest, Range, ReadRequest } from '../ports/files.ts'
 import { compressionOf, type Expansions } from './expand.ts'
@@ -66,7 +67,7 @@ interface Content {
 async function lookAt(looking: Looking): Promise<ThreadLook> {
   const { tools, fd, stat, path, request } = looking
   const { tick } = tools.root
-  if (request.fresh) tools.dropCachedPages?.(fd, 0)
+  dropPages(looking, 0)
   tick()
   const before = readUpTo({ fd, tick }, 0, Math.min(steadyBytes, Number(stat.size)))
   const compression = compressionOf(path)
@@ -123,12 +124,27 @@ function readRange(looking: Looking, content: Content) {
 
 /** Whether size (of a compressed file: size and mtime) and beginning are still what they were. */
 function isSteady(looking: Looking, before: Uint8Array, compressed: boolean): boolean {
-  const { tools, fd, stat, request } = looking
+  const { tools, fd, stat } = looking
   const { tick } = tools.root
-  if (request.fresh) tools.dropCachedPages?.(fd, steadyBytes)
+  dropPages(looking, steadyBytes)
   const now = fstatSync(fd, { bigint: true })
   const same = compressed ? now.size === stat.size && now.mtimeNs === stat.mtimeNs : now.size >= stat.size
   return same && Buffer.compare(readUpTo({ fd, tick }, 0, before.length), before) === 0
+}
+
+/**
+ * Drops the cached pages of the first bytes (0: all), where another machine may have written. On the way the kernel begins to write dirty ones
+ * out, and kafs of Linux 6.1 ends in a panic where another node appends to the file at once; so there they are written before, and
+ * where they cannot be, they stay.
+ */
+function dropPages({ tools, fd, request }: Looking, length: number): void {
+  if (!request.fresh) return
+  try {
+    if (tools.root.mount !== null && isKernelAfs(tools.root.mount)) fdatasyncSync(fd)
+  } catch {
+    return
+  }
+  tools.dropCachedPages?.(fd, length)
 }
 
 const scratch = Buffer.allocUnsafeSlow(frameBytesMax)

@@ -31,6 +31,11 @@ export function isLocal(filesystem: string): boolean {
   return local.has(filesystem)
 }
 
+/** Whether it is AFS by the kernel's own client (kafs), which names a volume `%cell:volume`; OpenAFS's mount is from `AFS`. */
+export function isKernelAfs({ filesystem, source }: MountPoint): boolean {
+  return filesystem === 'afs' && /^[%#]/.test(source)
+}
+
 function covers(point: string, path: string): boolean {
   return point === '/' || path === point || (point !== '' && path.startsWith(`${point}/`))
 }

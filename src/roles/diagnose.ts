@@ -4,6 +4,7 @@
  */
 
 import { familyOf } from '../core/family.ts'
+import { isKernelAfs } from '../core/mountinfo.ts'
 import { worstDetectionMs } from '../core/schedule.ts'
 import { GleanerError, isGleanerError, messageOf } from '../errors.ts'
 import type { Clock } from '../ports/clock.ts'
@@ -144,21 +145,18 @@ export function diagnoseMount(
     "inotify is blind here to other machines: it sees what this node writes, and nothing of what others write; the reconciler's passes find that"
   const todo =
     'run `listen` on the nodes that write, too; set `remote: false` only if no other machine ever writes here'
-  if (mount.filesystem === 'afs' && kernelAfs.test(mount.source)) {
+  if (isKernelAfs(mount)) {
     return {
       check: 'mount',
       subject,
       result: 'warn',
       found,
-      means: `${means}. It is Linux's own AFS client, whose kernel (6.1) was seen to end in a panic while this node collected a file that it and another node appended to at once`,
+      means: `${means}. It is Linux's own AFS client, whose kernel (6.1) was seen to end in a panic when cached pages were dropped of a file that it and another node appended to at once; gleaner has them written before, but whatever else drops them may not`,
       todo: "let one node at a time write a file, or use OpenAFS's client",
     }
   }
   return { check: 'mount', subject, result: 'ok', found, means, todo }
 }
-
-/** How Linux's AFS names a volume, `%cell:volume`; OpenAFS's mount is from `AFS`. */
-const kernelAfs = /^[%#]/
 
 function filesFinding(subject: string, { files, directories, links, unread }: Walked): Finding {
   const found = `files: ${files.length}${files.length >= filesMax ? ' or more' : ''}, directories: ${directories}`
