@@ -41,7 +41,7 @@ export async function beginningFor(
   { last, revisions }: { last: SegmentHeader; revisions: Revision[] },
 ): Promise<Boundary['beginning'] | null> {
   const { length, sha256: expected } = last.beginning
-  const archived = await firstBytes(store, last, length)
+  const archived = await openLedger(store, last.root).firstBytes(last.source, length)
   const kept = (bytes: Buffer): Boundary['beginning'] => ({ length, sha256: expected, bytes: bytes.toString('base64') })
   if (sha256(archived) === expected) return kept(archived)
   for (const { key } of revisions.filter(({ start }) => start < length)) {
@@ -52,12 +52,4 @@ export async function beginningFor(
     if (sha256(archived) === expected) return kept(archived)
   }
   return null
-}
-
-async function firstBytes(store: Store, { root, source }: SegmentHeader, length: number): Promise<Buffer> {
-  const ledger = openLedger(store, root)
-  const pieces = [await ledger.beginning(source, length)]
-  const start = pieces[0]?.length ?? 0
-  for await (const { bytes } of ledger.read(source, { start, end: length })) pieces.push(bytes)
-  return Buffer.concat(pieces)
 }

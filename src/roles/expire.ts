@@ -189,9 +189,9 @@ async function expireSource(work: Work, stock: Stock, limits: Limits): Promise<E
   }
   if (options.dryRun) return one
   const made = segments.length > 0 ? await makeBoundary(work, { stock, previous, segments }) : previous
-  if (typeof made === 'string') return { ...one, end: begin, segments: 0, from: null, to: null, kept: made }
-  if (made) await deleteBefore(store, made, stock)
-  return one
+  const stands = typeof made === 'string' ? previous : made
+  if (stands) await deleteBefore(store, stands, stock)
+  return typeof made === 'string' ? { ...one, end: begin, segments: 0, from: null, to: null, kept: made } : one
 }
 
 /** Gives the boundary that stands, or why there can be none. */

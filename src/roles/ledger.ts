@@ -17,7 +17,7 @@ import type { Clock } from '../ports/clock.ts'
 import type { Listed, Store } from '../ports/store.ts'
 import { boundaryOf, openBoundaries } from './boundaries.ts'
 import type { Piece } from './ledger-read.ts'
-import { beginningOf, read } from './ledger-read.ts'
+import { beginningOf, firstBytes, read } from './ledger-read.ts'
 import type { Known, Mark } from './ledger-segments.ts'
 import { headerOf, lastSegment, learn, segmentsFrom } from './ledger-segments.ts'
 import { earlierWitnesses, prefixOf, revisionsOf } from './ledger-witness.ts'
@@ -56,6 +56,8 @@ export interface Ledger {
   read(source: string, range: { start: number; end: number }): AsyncGenerator<Piece>
   /** The first bytes of a source, at most so many, as its first segment or its boundary holds them; empty where it has neither. */
   beginning(source: string, bytesMax: number): Promise<Buffer>
+  /** The bytes [0, end), end ≤ 4096, some of which may have expired. Throws `expired` where that is under way, `store-damaged`. */
+  firstBytes(source: string, end: number): Promise<Buffer>
   /** Revisions of a source by the segment's start. */
   revisions(source: string): Promise<{ key: string; start: number; n: number }[]>
   /** Whether the source was found to have ended inside of a record there. */
@@ -105,6 +107,7 @@ export function openLedger(store: Store, root: string, trust?: { clock: Clock; h
     prefix: (source, size) => prefixOf(known, source, size),
     read: (source, range) => read(known, source, range),
     beginning: (source, bytesMax) => beginningOf(known, source, bytesMax),
+    firstBytes: (source, end) => firstBytes(known, source, end),
     revisions: (source) => revisionsOf(known, source),
     endsUnfinished: async (source, end) => (await store.get(unfinishedKey(root, source, end))) !== null,
     expiredTo: async (source) => (await boundaryOf(store, root, source))?.end ?? 0,

@@ -253,6 +253,9 @@ test('where an expiry left the first segment and not the next, the boundary says
   const expected = await openLedger(store, 'r').prefix(id, 15)
   await store.create(segmentKey('r', id, 0), first)
   t.deepEqual(await openLedger(store, 'r').prefix(id, 15), expected)
+  const [next] = await expireBefore(store, day(4))
+  t.deepEqual([next?.start, next?.end, next?.kept], [12, 18, null])
+  t.deepEqual(await keysOf(store, 'evidence/segments/'), [segmentKey('r', id, 18)])
 })
 
 test('two at once leave one true boundary that counts', async (t) => {
