@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Redis } from 'ioredis'
 import type { ArchivedSource, StreamEntry } from '../../test/support/lines.ts'
-import { readArchive, readStream } from '../../test/support/lines.ts'
+import { readStream } from '../../test/support/lines.ts'
 import type { Process } from '../../test/support/process.ts'
 import { startRedis } from '../../test/support/redis.ts'
 import type { RedisServer } from '../../test/support/redis.ts'
@@ -17,6 +17,7 @@ import { openBucket } from './bucket.ts'
 import type { LabNode, Mounted } from './filesystem.ts'
 import type { Masters } from './masters.ts'
 import { mastersOf } from './masters.ts'
+import { readStanding } from './standing.ts'
 
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 
@@ -44,6 +45,7 @@ export interface Cluster extends Masters {
   ): Promise<{ status: number | NodeJS.Signals; stdout: string; stderr: string }>
   /** A metric's value there, summed over what it is labelled with beside `labels`. */
   metric(node: LabNode, name: string, labels?: string): Promise<number>
+  /** What it says the files held, revisions included. */
   archive(): Promise<ArchivedSource[]>
   stream(of?: string): Promise<StreamEntry[]>
   close(): Promise<void>
@@ -146,5 +148,5 @@ async function metricOf(
 
 async function archiveOf(directory: string, bucket: Bucket | null): Promise<ArchivedSource[]> {
   await bucket?.download(directory)
-  return readArchive(directory, root)
+  return readStanding(directory, root)
 }
