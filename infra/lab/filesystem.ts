@@ -32,6 +32,10 @@ export interface Mounted {
   s3?: S3Place
   /** How long a client's caches may hide from it what another wrote, ms, where that is longer than some seconds. */
   hidesMs?: number
+  /** Shows a reader without care what is not in the file: a run in which it showed none has shown nothing. */
+  isLying?: true
+  /** From now on B's requests reach the server in any order; ends that. */
+  shuffle?(): Promise<() => Promise<void>>
   /** Requests that A has sent to the server so far, if somebody counts them. */
   calls(): Promise<number | null>
   stop(): Promise<void>

@@ -30,6 +30,7 @@ export const kafs: Filesystem = {
       ...clients.mounted,
       version: `client kernels Linux ${kernelVersion()} (User-Mode Linux), OpenAFS ${packageVersion('openafs-fileserver')}`,
       server: { kill: () => cell.kill(), restart: () => cell.serve() },
+      isLying: true,
       calls: () => Promise.resolve(null),
       async stop() {
         await Promise.all([clients.kill(), cell.kill()])

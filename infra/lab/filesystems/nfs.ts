@@ -4,7 +4,7 @@
 
 import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
-import type { Filesystem } from '../filesystem.ts'
+import type { Filesystem, LabNode } from '../filesystem.ts'
 import { shared } from '../mounts.ts'
 import { openNetwork } from '../network.ts'
 import type { Machine } from '../uml/machine.ts'
@@ -13,8 +13,11 @@ import { kernelVersion, machinePackages, openClients } from './machines.ts'
 
 const serverAddress = 2
 
-/** Small writes make a client send a burst in pieces that arrive in any order: what provokes holes. */
-const small = 'wsize=4096'
+/** Small writes over several connections: a client sends a burst in pieces that may arrive in any order, which makes holes for a moment. */
+const small = 'wsize=4096,nconnect=8'
+
+/** What each packet waits on a network that shuffles. */
+const delays = ['3ms', '3ms']
 
 export const nfs4 = nfs({ name: 'nfs4', options: `vers=4.2,hard,${small}`, path: '/' })
 export const nfs3 = nfs({
@@ -44,6 +47,8 @@ function nfs({ name, options, path }: { name: string; options: string; path: str
         ...clients.mounted,
         version: `client and server kernels Linux ${kernelVersion()} (User-Mode Linux), ${options}`,
         server: { kill: () => server.kill(), restart: () => server.boot() },
+        isLying: true,
+        shuffle: () => shuffle(clients.mounted.b, dir),
         calls: () => callsOf(clients.machines.A),
         async stop() {
           await Promise.all([clients.kill(), server.kill()])
@@ -52,6 +57,17 @@ function nfs({ name, options, path }: { name: string; options: string; path: str
       }
     },
   }
+}
+
+/** Delays what the node sends by chance, so that one connection's writes overtake another's, until what it returns is called. */
+async function shuffle(node: LabNode, dir: string): Promise<() => Promise<void>> {
+  const discipline = async (change: string, ...rest: string[]): Promise<void> => {
+    const args = ['qdisc', change, 'dev', 'eth0', 'root', ...rest]
+    const tc = node.spawn('tc', args, { log: join(dir, `tc-${change}`) })
+    if ((await tc.ended) !== 0) throw new Error(`tc ${args.join(' ')} on ${node.name}: ${await tc.stderr()}`)
+  }
+  await discipline('add', 'netem', 'delay', ...delays)
+  return () => discipline('del')
 }
 
 /** Requests of a client's kernel so far. */

@@ -31,8 +31,13 @@ interface Told {
 export const lies: Scenario = {
   name: 'lies',
   async run(scene) {
+    const { mounted } = scene
+    const ordered = await mounted.shuffle?.()
     const trusting = await bursts(scene, '0ms')
     const careful = await bursts(scene, '250ms')
+    await ordered?.()
+    const shown = trusting.lies + careful.lies
+    const problems = mounted.isLying && shown === 0 ? ['no lie was told, so that nothing is shown'] : []
     const facts = {
       written: careful.written,
       lost: careful.lost,
@@ -43,7 +48,7 @@ export const lies: Scenario = {
       'with settle.read 0: revisions': trusting.revisions,
       'with settle.read 0: wrong': trusting.wrong,
     }
-    return { facts, problems: careful.problems }
+    return { facts, problems: [...problems, ...careful.problems] }
   },
 }
 
