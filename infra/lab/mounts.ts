@@ -46,8 +46,9 @@ export async function fuseNode(name: LabNode['name'], path: string, command: str
       for (const one of running) one.kill('SIGKILL')
       running.clear()
       client?.kill('SIGKILL')
-      await client?.ended
+      // Before its end: one of its threads may wait in the kernel for a page whose reader waits for this program.
       unmount(path)
+      await client?.ended
     },
     revive: mount,
   }
@@ -61,9 +62,15 @@ async function mounted(path: string, client: Process): Promise<void> {
   }
 }
 
-/** Takes it off whatever still uses it. */
+/** Takes it off whatever still uses it, and fails what still waits for its program. */
 export function unmount(path: string): void {
-  while (isMounted(path)) execFileSync('umount', ['-l', path])
+  while (isMounted(path))
+    try {
+      execFileSync('umount', ['-f', '-l', path], { stdio: 'pipe' })
+    } catch (error) {
+      // A program that ends by itself may have been faster.
+      if (isMounted(path)) throw error
+    }
 }
 
 /** The first line that a program says of its version. */
