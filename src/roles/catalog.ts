@@ -2,10 +2,11 @@
  * The catalog: what the last full pass knew of each file, kept in `derived/` so that the next process need not learn it anew. A cache:
  * it saves reading, tells how long a file has been unchanged, and may be lost, stale or from another node.
  *
- *     derived/catalog/<root>.json.zst   { v: 2, root, archive, atMs, files: [path, size, mtimeNs, ino, unchangedMs, source, proven, head][] }
+ *     derived/catalog/<root>.json.zst   { v: 2, root, archive, atMs, files: Row[] }
  *
  * `head` is there for a file of which everything was archived: [start, end, storedAtMs] of its source's last segment. If one listing of the
- * archive shows that this is the last one still, the file is left alone until its size, mtime or inode is another.
+ * archive shows that this is the last one still, the file is left alone until its size, mtime or inode is another. `behindMs` is there for one that
+ * was shorter than its archive for so long.
  */
 
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib'
@@ -30,6 +31,7 @@ type Row = [
   source: string,
   proven: number,
   head: [start: number, end: number, storedAtMs: number] | null,
+  behindMs?: number | null,
 ]
 
 interface Catalog {
@@ -37,7 +39,7 @@ interface Catalog {
   root: string
   /** The archive's URL. */
   archive: string
-  /** Store time. `unchangedMs` counts back from it. */
+  /** Store time. `unchangedMs` and `behindMs` count back from it. */
   atMs: number
   files: Row[]
 }
@@ -51,7 +53,7 @@ export async function loadCatalog(context: RootContext, worker: Worker): Promise
     const sinceMs = (await store.nowMs()) - catalog.atMs
     const reaches = await reachOf(context, catalog.atMs + createdMsMax)
     const nowMs = clock.monotonicMs()
-    for (const [path, size, mtimeNs, ino, unchangedMs, source, proven, head] of catalog.files) {
+    for (const [path, size, mtimeNs, ino, unchangedMs, source, proven, head, behindMs] of catalog.files) {
       const id = parseSourceId(source)
       const reach = reaches.get(source)
       // What was archived after the catalog was kept, all of it anew, is not what it knows to be proven.
@@ -62,7 +64,9 @@ export async function loadCatalog(context: RootContext, worker: Worker): Promise
       if (id) worker.entries.bind(entry, source, id.c0)
       entry.seen = size
       entry.stat = { size, mtimeNs: BigInt(mtimeNs), ino: BigInt(ino) }
-      entry.unchangedSinceMs = entry.lastChangedMs = nowMs - Math.max(0, sinceMs + unchangedMs)
+      const before = (ms: number): number => nowMs - Math.max(0, sinceMs + ms)
+      entry.unchangedSinceMs = entry.lastChangedMs = before(unchangedMs)
+      if (typeof behindMs === 'number') entry.behindSinceMs = before(behindMs)
       if (head && isLast(head, reach)) settle(entry, head)
     }
   } catch (error) {
@@ -102,13 +106,24 @@ export async function saveCatalog(context: RootContext, worker: Worker): Promise
   const nowMs = clock.monotonicMs()
   const files: Row[] = []
   for (const entry of worker.entries.all()) {
-    const { path, stat, missed, unchangedSinceMs, source } = entry
+    const { path, stat, missed, unchangedSinceMs, behindSinceMs, source } = entry
     // What this pass did not list is not known to be there.
     if (!stat || missed > 0) continue
     const unchangedMs = Math.floor(nowMs - unchangedSinceMs)
     const proven = source === null ? 0 : worker.prover.provenTo(source)
     const head = settledHead(entry)
-    files.push([path, stat.size, String(stat.mtimeNs), String(stat.ino), unchangedMs, source ?? '', proven, head])
+    const behindMs = behindSinceMs === null ? null : Math.floor(nowMs - behindSinceMs)
+    files.push([
+      path,
+      stat.size,
+      String(stat.mtimeNs),
+      String(stat.ino),
+      unchangedMs,
+      source ?? '',
+      proven,
+      head,
+      behindMs,
+    ])
   }
   const atMs = Math.floor(await store.nowMs())
   const catalog: Catalog = { v: 2, root: root.name, archive: store.url, atMs, files }

@@ -2,8 +2,9 @@
  * One root, once: a full pass without the lease, with a drain on, then waiting until nothing is left that can be done now. Whatever is left
  * after that is named with its reason: a file that cannot be read, a store or a Redis that does not answer.
  *
- * Not left: a last line without its newline, a file shorter than its archive, and what must settle for longer than a few seconds. The next
- * pass takes those up.
+ * Where complete lines wait for `settle.tail` (a path that holds something else now, NULs that may still become data), so does this:
+ * what one process waits for in memory, the next one would wait for again, for ever. Not left: a last line without its newline, and a file
+ * shorter than its archive. The next pass takes those up.
  */
 
 import { GleanerError, isGleanerError } from '../errors.ts'
@@ -20,6 +21,8 @@ import { openWorker } from './work.ts'
 /** How often waiting starts over while files go on growing. */
 const roundsMax = 20
 const leftMax = 1000
+/** How often `settle.tail` is waited for: what differs from its archive is read twice, and goes on after that. */
+const tailsMax = 3
 
 export interface Left {
   /** Empty: the root itself. */
@@ -61,6 +64,7 @@ export async function catchUpRoot(
     left.push({ path: '', error })
   }
   await settled(context, worker)
+  await withheldIsDone(context, worker)
   return { files, left: [...left, ...(await leftOf(context, worker, troubles))] }
 }
 
@@ -94,6 +98,38 @@ async function settled({ root }: RootContext, worker: Worker): Promise<void> {
     await worker.caughtUp(2 * root.settle.readMs + 100)
     if (worker.busy === 0) return
   }
+}
+
+async function withheldIsDone(context: RootContext, worker: Worker): Promise<void> {
+  const { root, clock, telemetry } = context
+  for (let tail = 0; tail < tailsMax; tail++) {
+    await worker.tend({ atOnce: true })
+    const withheld = [...worker.entries.all()].filter((entry) => isWithheld(context, entry))
+    if (withheld.length === 0) return
+    const [first] = withheld
+    telemetry.notice('waits for settle.tail: what these files hold may still change', {
+      root: root.name,
+      files: withheld.length,
+      path: first?.path,
+      seconds: root.settle.tailMs / 1000,
+    })
+    await clock.delay(root.settle.tailMs + root.settle.readMs)
+    // Whether a path is another source now is decided only when what it was is proven, or cannot be.
+    for (const { source } of withheld) if (source !== null) worker.prover.hurry(source)
+    await worker.tend({ atOnce: true })
+    for (const { path } of withheld) worker.signal({ path, cause: 'reconcile' })
+    await settled(context, worker)
+  }
+}
+
+/** Whether complete lines of it are not archived before `settle.tail` is over. */
+function isWithheld({ root, clock }: RootContext, entry: Entry): boolean {
+  const { turningSinceMs, weakSinceMs, hole } = entry
+  // One that cannot be read is not quiet, and is named as left.
+  const blurredSinceMs = entry.quiet ? entry.blurredSinceMs : null
+  return [turningSinceMs, weakSinceMs, blurredSinceMs, hole?.sinceMs ?? null].some(
+    (sinceMs) => sinceMs !== null && clock.monotonicMs() - sinceMs < root.settle.tailMs,
+  )
 }
 
 /** Files whose last visit ended without an answer. */

@@ -36,6 +36,8 @@ export type Unproven = Pick<Mark, 'key' | 'source' | 'storedAtMs'>
 interface Job extends Unproven {
   path: string
   notBeforeMs: number
+  /** It need not wait for its turn: whether a file goes on as this source rests on it. */
+  atOnce: boolean
   /** What the last differing read held. */
   differed: string | null
   attempts: number
@@ -44,12 +46,14 @@ interface Job extends Unproven {
 export interface Prover {
   add(path: string, segments: Unproven[], options: { atOnce: boolean }): void
   isProving(source: string): boolean
+  /** What waits to be proven of this source is asked for at once. */
+  hurry(source: string): void
   /** How far a source is proven, as far as this process knows. */
   provenTo(source: string): number
   /** Learns of a proof made elsewhere or before. */
   learn(source: string, end: number): void
-  /** Proves what is ripe. Gives how long until the next is, or null. */
-  step(): Promise<number | null>
+  /** Proves what is ripe, or of that only what was asked for at once. Gives how long until the next is, or null. */
+  step(options?: { atOnce: boolean }): Promise<number | null>
   /** Goes up with every proof learned or made. */
   readonly changes: number
   oldestAgeMs(): number
@@ -96,17 +100,21 @@ export function openProver(context: RootContext, parts: ProverParts): Prover {
     add(path, segments, { atOnce }) {
       const notBeforeMs = clock.monotonicMs() + (atOnce ? 0 : root.settle.tailMs)
       for (const { key, source, storedAtMs } of segments)
-        jobs.add({ key, source, storedAtMs, path, notBeforeMs, differed: null, attempts: 0 })
+        jobs.add({ key, source, storedAtMs, path, notBeforeMs, atOnce, differed: null, attempts: 0 })
     },
     provenTo: (source) => proofs.get(source) ?? 0,
     learn(source, end) {
       if (end > (proofs.get(source) ?? 0)) proofs.set(source, end)
     },
     isProving: (source) => jobs.ofSource(source) > 0,
-    async step() {
+    hurry(source) {
+      for (const job of jobs.all())
+        if (job.source === source) Object.assign(job, { atOnce: true, notBeforeMs: clock.monotonicMs() })
+    },
+    async step(only = { atOnce: false }) {
       let nowMs = clock.monotonicMs()
       for (const job of jobs.all()) {
-        if (job.notBeforeMs > nowMs) continue
+        if (job.notBeforeMs > nowMs || (only.atOnce && !job.atOnce)) continue
         try {
           await prove(job)
         } catch (error) {
@@ -140,8 +148,10 @@ function openJobs() {
     /** One that is there stays, and becomes due earlier if this one is. */
     add(job: Job): void {
       const before = jobs.get(job.key)
-      if (before) before.notBeforeMs = Math.min(before.notBeforeMs, job.notBeforeMs)
-      else if (jobs.size < queueMax) {
+      if (before) {
+        before.notBeforeMs = Math.min(before.notBeforeMs, job.notBeforeMs)
+        before.atOnce ||= job.atOnce
+      } else if (jobs.size < queueMax) {
         jobs.set(job.key, job)
         counts.set(job.source, (counts.get(job.source) ?? 0) + 1)
       }

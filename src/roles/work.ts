@@ -74,6 +74,11 @@ export interface Worker {
   left: Left['add']
   /** Archives whatever is complete from now on, whatever its age. */
   drain(on: boolean): void
+  /**
+   * Once: publishes what is owed, proves what is ripe (or only what was asked for at once), and decides about what was left. Gives how long until the next proof is
+   * ripe, or null. Never rejects.
+   */
+  tend(options?: { atOnce: boolean }): Promise<number | null>
   /** Whether other machines write this root. */
   remote(): boolean
   setRemote(remote: boolean): void
@@ -146,6 +151,7 @@ export function openWorker(context: RootContext, shared: WorkerOptions): Worker 
     drain(on) {
       state.draining = on
     },
+    tend: (options) => tend(working, options),
     remote: () => state.remote,
     setRemote(value) {
       state.remote = value
@@ -154,7 +160,7 @@ export function openWorker(context: RootContext, shared: WorkerOptions): Worker 
       const isOwn = ({ node, cause }: Signal): boolean =>
         shared.listens === true && node === context.node && cause === inotifyCause
       const taken = (one: Signal): void => void (isOwn(one) || signal(one))
-      await Promise.all([receive(working, { signal: taken, stop }), proveForEver(working, stop)])
+      await Promise.all([receive(working, { signal: taken, stop }), tendForEver(working, stop)])
     },
   }
 }
@@ -284,17 +290,22 @@ async function receive(
   }
 }
 
-async function proveForEver({ context, prover, left, parts }: Working, stop: AbortSignal): Promise<void> {
-  const { root, clock, telemetry } = context
+async function tendForEver(working: Working, stop: AbortSignal): Promise<void> {
   while (!stop.aborted) {
-    if (parts.publisher) await parts.debts.settle(parts.publisher, parts.ledger)
-    const trouble = (error: unknown): null => {
-      if (!isGleanerError(error, 'root-unavailable', 'root-stalled'))
-        telemetry.trouble(error, { root: root.name, role: 'prove' })
-      return null
-    }
-    const nextMs = await prover.step().catch(trouble)
-    await left.step().catch(trouble)
-    await clock.delay(Math.min(nextMs ?? 1000, 1000), stop)
+    const nextMs = await tend(working)
+    await working.context.clock.delay(Math.min(nextMs ?? 1000, 1000), stop)
   }
+}
+
+async function tend({ context, prover, left, parts }: Working, options?: { atOnce: boolean }): Promise<number | null> {
+  const { root, telemetry } = context
+  if (parts.publisher) await parts.debts.settle(parts.publisher, parts.ledger)
+  const trouble = (error: unknown): null => {
+    if (!isGleanerError(error, 'root-unavailable', 'root-stalled'))
+      telemetry.trouble(error, { root: root.name, role: 'prove' })
+    return null
+  }
+  const nextMs = await prover.step(options).catch(trouble)
+  await left.step().catch(trouble)
+  return nextMs
 }

@@ -1,6 +1,7 @@
 import test from 'ava'
 import { appendFile, copyFile, mkdir, readFile, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { openSite } from '../support/gleaner.ts'
 import type { Site } from '../support/gleaner.ts'
 
@@ -50,6 +51,41 @@ test.serial('reconcile: a truncated copy beside its source is nobody new', async
   const after = await gleaner('--json', 'reconcile')
   t.is(after.code, 0, after.stderr)
   t.deepEqual(await archived(), ['fresh\n', 'one\ntwo\nthree\n'])
+})
+
+test.serial(
+  'reconcile: alone on a root that others write, a file that holds something else now is collected',
+  async (t) => {
+    const { logs, configure, gleaner, archived } = await site()
+    await configure({}, { remote: true })
+    const active = join(logs, 'a.log')
+    await writeFile(active, 'one\ntwo\n')
+    t.is((await gleaner('reconcile')).code, 0)
+    await writeFile(active, 'one\nthing\n')
+    const after = await gleaner('reconcile')
+    t.is(after.code, 3, after.stderr)
+    t.regex(after.stdout, /anomaly: rewritten/)
+    t.deepEqual(await archived(), ['one\nthing\n', 'one\ntwo\n'])
+    await writeFile(active, `one\nthing\n${'\0'.repeat(8)}\nthe end\n`)
+    const hole = await gleaner('reconcile')
+    t.is(hole.code, 3, hole.stderr)
+    t.regex(hole.stdout, /anomaly: hole/)
+    t.true((await archived()).includes(await readFile(active, 'utf8')))
+  },
+)
+
+test.serial('reconcile: alone, a file that stays shorter than its archive is told by a later run', async (t) => {
+  const { logs, configure, gleaner } = await site()
+  await configure({}, { remote: true })
+  const active = join(logs, 'a.log')
+  await writeFile(active, 'one\ntwo\n')
+  t.is((await gleaner('reconcile')).code, 0)
+  await truncate(active, 4)
+  t.is((await gleaner('reconcile')).code, 0)
+  await delay(1100)
+  const later = await gleaner('reconcile')
+  t.is(later.code, 3, later.stderr)
+  t.regex(later.stdout, /anomaly: truncated/)
 })
 
 test.serial('reconcile --dry-run: says what it would take and writes nothing', async (t) => {

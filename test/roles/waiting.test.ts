@@ -8,6 +8,7 @@ function opened() {
   const prover = {
     add: () => undefined,
     isProving: () => false,
+    hurry: () => undefined,
     provenTo: () => 0,
     learn: () => undefined,
     step: async () => null,

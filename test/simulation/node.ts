@@ -7,6 +7,7 @@ import type { Feed } from '../../src/ports/feed.ts'
 import type { Signals } from '../../src/ports/signals.ts'
 import type { Store } from '../../src/ports/store.ts'
 import type { Telemetry } from '../../src/ports/telemetry.ts'
+import { catchUpRoot } from '../../src/roles/catch-up.ts'
 import type { RootContext, RootSettings } from '../../src/roles/context.ts'
 import { listen } from '../../src/roles/listen.ts'
 import type { Reconciler } from '../../src/roles/reconcile.ts'
@@ -35,6 +36,7 @@ export interface Shared {
   redisTrouble: Trouble
   remote: boolean
   since: 'now' | 'all'
+  alone: boolean
   /** What the roles were not prepared for: any is a failed run. */
   unexpected: unknown[]
   trace: ((line: string) => void) | null
@@ -59,32 +61,38 @@ export function startNode(shared: Shared, id: number, lies: Lies): Node {
   const { scheduler, random } = shared
   let alive = true
   const isAlive = (): boolean => alive
-  const clock = scheduler.clock(isAlive)
   const watch = openMemoryWatch()
-  const parts = { scheduler, random, isAlive }
   const node: Partial<Node> & { isUp: boolean } = { isUp: true }
-  const store = faultyStore(shared.store, { ...parts, trouble: shared.storeTrouble })
-  const context: RootContext = {
-    root: settings(shared),
-    node: `n${id}`,
-    clock,
-    files: openView({ ...parts, world: shared.world, node: id, lies, isUp: () => node.isUp, remote: shared.remote }),
-    store,
-    derived: store,
-    feed: shared.feed ? faultyFeed(shared.feed, { ...parts, trouble: shared.redisTrouble }) : null,
-    signals: shared.signals ? faultySignals(shared.signals, { ...parts, trouble: shared.redisTrouble }) : null,
-    telemetry: telemetryOf(shared, id),
-    random: () => random.hex(16),
+  const contextWhile = (isRunning: () => boolean): RootContext => {
+    const parts = { scheduler, random, isAlive: isRunning }
+    const store = faultyStore(shared.store, { ...parts, trouble: shared.storeTrouble })
+    return {
+      root: settings(shared),
+      node: `n${id}`,
+      clock: scheduler.clock(isRunning),
+      files: openView({ ...parts, world: shared.world, node: id, lies, isUp: () => node.isUp, remote: shared.remote }),
+      store,
+      derived: store,
+      feed: shared.feed ? faultyFeed(shared.feed, { ...parts, trouble: shared.redisTrouble }) : null,
+      signals: shared.signals ? faultySignals(shared.signals, { ...parts, trouble: shared.redisTrouble }) : null,
+      telemetry: telemetryOf(shared, id),
+      random: () => random.hex(16),
+    }
   }
-  const worker = openWorker(context, { inFlight: openThrottle(1 << 20), listens: true, headTrustedMs })
+  const context = contextWhile(isAlive)
+  const inFlight = openThrottle(1 << 20)
+  const worker = openWorker(context, { inFlight, listens: true, headTrustedMs })
   const reconciler = openReconciler(context, worker)
   const stop = new AbortController()
   const fail = (error: unknown): void => {
     if (alive) shared.unexpected.push(error)
   }
-  worker.run(stop.signal).catch(fail)
-  listen(context, { worker, openWatch: () => watch, askFull: () => reconciler.askFull() }, stop.signal).catch(fail)
-  void passForEver(context, { reconciler, isAlive, fail })
+  if (shared.alone) void reconcileForEver(contextWhile, { clock: context.clock, isAlive, fail })
+  else {
+    worker.run(stop.signal).catch(fail)
+    listen(context, { worker, openWatch: () => watch, askFull: () => reconciler.askFull() }, stop.signal).catch(fail)
+    void passForEver(context, { reconciler, isAlive, fail })
+  }
   return Object.assign(node, {
     id,
     lies,
@@ -96,6 +104,22 @@ export function startNode(shared: Shared, id: number, lies: Lies): Node {
       alive = false
     },
   }) as Node
+}
+
+/** As cron would: each time a process of its own, which knows what the last one left in the archive. */
+async function reconcileForEver(
+  contextWhile: (isRunning: () => boolean) => RootContext,
+  { clock, isAlive, fail }: { clock: RootContext['clock']; isAlive: () => boolean; fail: (error: unknown) => void },
+): Promise<void> {
+  while (isAlive()) {
+    let isRunning = true
+    await catchUpRoot(
+      contextWhile(() => isRunning && isAlive()),
+      openThrottle(1 << 20),
+    ).catch(fail)
+    isRunning = false
+    await clock.delay(everyMs)
+  }
 }
 
 async function passForEver(

@@ -21,6 +21,8 @@ export interface WriterOptions {
   rotations: boolean
   /** Deleting is safe only once everything must have been collected. */
   deletes: boolean
+  /** A file is rewritten in place, once it must have been collected. */
+  overwrites: boolean
 }
 
 const active = 'acct'
@@ -61,6 +63,14 @@ export function openWriter(
     scheduler.after(31_000 + random.int(6000), () => world.append('doc', node, rest))
   }
 
+  const writeReport = (): void => {
+    world.create('report', node, Buffer.concat([line(), line()]))
+    scheduler.after(20_000 + random.int(6000), () => {
+      world.truncate('report', node)
+      world.append('report', node, Buffer.concat([line(), line(), line()]))
+    })
+  }
+
   const shift = (): void => {
     for (let n = 40; n >= 1; n--) world.rename(`${active}.${n}`, `${active}.${n + 1}`, node)
   }
@@ -97,6 +107,7 @@ export function openWriter(
   return {
     async run(untilMs) {
       if (random.chance(0.2)) writeDocument()
+      if (options.overwrites) writeReport()
       if (random.chance(0.3)) {
         world.create(`${active}.1`, node, Buffer.concat([opening(), line(), line()]))
       }
