@@ -23,13 +23,14 @@ const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
 
 export const root = 'acct'
 const hidesMs = 6000
+const tailMs = 10_000
 /** Of the next collector: clusters may be open side by side. */
 let nextPort = 19_464
 
 export interface Cluster extends Masters {
   dir: string
-  /** What one node wrote another one sees by then, ms. */
-  hidesMs: number
+  /** What one node wrote another one sees by then, and what was archived is to be proven, ms. */
+  settledMs: number
   /** The collected directory, below each node's mount. */
   at(node: LabNode): string
   redis: RedisServer
@@ -89,7 +90,7 @@ export async function openCluster({ dir, mounted, config = {}, rootConfig = {} }
   const run = (node: LabNode, args: string[]): Process => spawn(node, [main, '--config', configure(node), ...args])
   return {
     dir,
-    hidesMs: mounted.hidesMs ?? hidesMs,
+    settledMs: Math.max(mounted.hidesMs ?? hidesMs, tailMs),
     at,
     redis,
     client,
@@ -129,7 +130,7 @@ function settingsOf(
     redis,
     roots: [{ name: root, path: paths.B, paths, format: 'lines', ...rootConfig }],
     seal: { age: '3s' },
-    settle: { read: '250ms', tail: '10s', final: '1h' },
+    settle: { read: '250ms', tail: `${tailMs}ms`, final: '1h' },
     reconcile: { every: '1s', fullEvery: '10s' },
     feed: { since: 'all' },
     serve: { port },

@@ -54,7 +54,7 @@ export interface Counts {
 }
 
 /**
- * Ends the collectors, lets one pass on `node` take what they left, verifies the archive, and counts it and the stream against `truth`.
+ * Ends the collectors, lets one `reconcile` on `node` take and prove what they left, verifies the archive, and counts it and the stream against `truth`.
  */
 export async function count(
   cluster: Cluster,
@@ -66,8 +66,7 @@ export async function count(
     const status = await cluster.end(one)
     if (status !== 0) problems.push(`a collector ended with ${status}`)
   }
-  // What a client's caches still hide is shown by now.
-  await delay(cluster.hidesMs)
+  await delay(cluster.settledMs)
   const reconciled = await cluster.gleaner(node, '--json', 'reconcile')
   if (![0, 3].includes(Number(reconciled.status)))
     problems.push(`reconcile ended with ${reconciled.status}: ${reconciled.stderr}`)

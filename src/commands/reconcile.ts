@@ -13,13 +13,13 @@ import { GleanerError, isGleanerError, messageOf } from '../errors.ts'
 import type { Telemetry } from '../ports/telemetry.ts'
 import { beginArchive } from '../roles/archive-ready.ts'
 import { catchUpRoot } from '../roles/catch-up.ts'
-import type { Left } from '../roles/catch-up.ts'
+import type { CatchingUp, Left } from '../roles/catch-up.ts'
 import { freezeRules } from '../roles/rules.ts'
 import { wantedRules } from '../roles/settings.ts'
 import { openThrottle, pacedThrottle } from '../roles/throttle.ts'
 import type { Throttle } from '../roles/throttle.ts'
 import type { App } from './app.ts'
-import { bytesText, counted, openProgress } from './output.ts'
+import { bytesText, counted, countText, openProgress } from './output.ts'
 import { estimate } from './estimate.ts'
 
 interface Made {
@@ -67,16 +67,16 @@ async function reconcile(app: App, roots: readonly RootConfig[], bytesPerSecond:
   const inFlight = bytesPerSecond === null ? all : pacedThrottle(all, { clock: app.clock, perSecond: bytesPerSecond })
   const made: Made = { files: 0, bytes: 0, segments: 0, records: 0, anomalies: [] }
   const telemetry = counting(await app.telemetry(), made)
-  const waiting: (() => number)[] = []
+  const catchingUp: CatchingUp[] = []
   const progress = openProgress(() => ({
     verb: 'archived',
     done: made.bytes,
-    total: waiting.reduce((sum, unarchivedBytes) => sum + unarchivedBytes(), made.bytes),
+    total: catchingUp.reduce((sum, one) => sum + one.unarchivedBytes(), made.bytes),
     unit: 'bytes',
-    more: counted(made.segments, 'segment'),
+    more: `${counted(made.segments, 'segment')}${provingText(catchingUp)}`,
   }))
   // Side by side: a root that hangs holds up no other.
-  const outcomes = await Promise.all(roots.map((root) => oneRoot(app, root, { inFlight, telemetry, waiting })))
+  const outcomes = await Promise.all(roots.map((root) => oneRoot(app, root, { inFlight, telemetry, catchingUp })))
   progress.end()
   made.files = outcomes.reduce((sum, { files }) => sum + files, 0)
   report(app, made)
@@ -87,6 +87,11 @@ async function reconcile(app: App, roots: readonly RootConfig[], bytesPerSecond:
   else if (failures.length > 0) app.exit(1)
 }
 
+function provingText(catchingUp: CatchingUp[]): string {
+  const unproven = catchingUp.reduce((sum, one) => sum + one.unproven(), 0)
+  return unproven === 0 ? '' : `, ${countText(unproven)} of earlier runs to be proven`
+}
+
 interface Outcome {
   files: number
   failures: { subject: string; message: string; remedy: string }[]
@@ -95,12 +100,12 @@ interface Outcome {
 async function oneRoot(
   app: App,
   root: RootConfig,
-  { inFlight, telemetry, waiting }: { inFlight: Throttle; telemetry: Telemetry; waiting: (() => number)[] },
+  { inFlight, telemetry, catchingUp }: { inFlight: Throttle; telemetry: Telemetry; catchingUp: CatchingUp[] },
 ): Promise<Outcome> {
   try {
     await freezeRules({ store: await app.store(), clock: app.clock }, wantedRules(root))
     const context = { ...(await app.context(root)), telemetry }
-    const { files, left } = await catchUpRoot(context, inFlight, (unarchivedBytes) => waiting.push(unarchivedBytes))
+    const { files, left } = await catchUpRoot(context, inFlight, (one) => catchingUp.push(one))
     return { files, failures: left.map((one) => failureOf(root, one)) }
   } catch (error) {
     if (isGleanerError(error, 'rules-frozen', 'archive-newer', 'config-invalid')) throw error

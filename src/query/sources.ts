@@ -1,6 +1,6 @@
 /**
  * What `sources` tells, computed from outside the collector: the archive says what was taken, the files what is there, Redis what is
- * published and proven, the journal what was lost.
+ * published and proven, the last pass's catalog what is proven too, the journal what was lost.
  *
  *     state         when
  *     growing       a file goes on at the source's head
@@ -17,6 +17,7 @@ import { isActive } from '../core/family.ts'
 import { decodePosition } from '../core/position.ts'
 import { isGleanerError } from '../errors.ts'
 import type { Feed } from '../ports/feed.ts'
+import { proofsOf } from '../roles/catalog.ts'
 import type { RootContext } from '../roles/context.ts'
 import type { Reach } from '../roles/reach.ts'
 import { reachOf } from '../roles/reach.ts'
@@ -41,6 +42,7 @@ export interface SourceRow {
   archived: number
   /** Null where no Redis says it. */
   published: number | null
+  /** Null where neither Redis nor the catalog says it. */
   proven: number | null
   state: SourceState
 }
@@ -66,6 +68,7 @@ export async function sourcesOf(
     async () => (marked ? await progressOf(context, ledger, { feed: marked, reaches }) : null),
     told,
   )
+  const catalog = await proofsOf(context)
   const files = await filesOf(context, ledger, { marks, told })
   const lost = Map.groupBy(await anomaliesOf(store, root.name), (anomaly) => anomaly.source)
   const rows: SourceRow[] = []
@@ -74,14 +77,17 @@ export async function sourcesOf(
     const held = files.bySource.get(mark.source) ?? []
     const isUnread = files.unread.some((path) => isWithin(mark.family, path) || isWithin(mark.path, path))
     const state = isUnread && held.length === 0 ? 'unavailable' : stateOf(context, { held, kinds })
-    const at = progress?.get(mark.source) ?? { published: null, proven: null }
+    const at = progress?.get(mark.source)
+    const proofs = [at?.proven, catalog.provenTo.get(mark.source)].filter((to) => to !== undefined)
     rows.push({
       root: root.name,
       source: mark.source,
       family: mark.family,
       ...placeOf(context, mark, held),
       archived: mark.end,
-      ...at,
+      published: at?.published ?? null,
+      // A catalog may tell of an archive that was begun anew since.
+      proven: proofs.length === 0 ? null : Math.min(mark.end, Math.max(...proofs)),
       state,
     })
   }

@@ -10,8 +10,10 @@
  */
 
 import { zstdCompressSync, zstdDecompressSync } from 'node:zlib'
+import { familyOf } from '../core/family.ts'
 import { parseSourceId } from '../core/identity.ts'
 import { parseSegmentKey } from '../core/segment.ts'
+import { isGleanerError } from '../errors.ts'
 import type { RootContext } from './context.ts'
 import type { Entry } from './entries.ts'
 import type { Reach } from './reach.ts'
@@ -42,6 +44,16 @@ interface Catalog {
   /** Store time. `unchangedMs` and `behindMs` count back from it. */
   atMs: number
   files: Row[]
+}
+
+/** What the last full pass knew. */
+export interface Proofs {
+  /** Store time; 0: there is no catalog. */
+  atMs: number
+  /** How far each source that a file holds is proven. */
+  provenTo: Map<string, number>
+  /** Families with files whose source was not known. */
+  unresolved: Set<string>
 }
 
 /** Fills the worker's entries and proofs. Does nothing where there is no catalog, or none that can be read. */
@@ -89,6 +101,23 @@ export async function readCatalog({
   return catalog.v === 2 && catalog.root === root.name && catalog.archive === store.url ? catalog : null
 }
 
+/** A catalog that cannot be read is none. Throws `store-*`. */
+export async function proofsOf(context: Pick<RootContext, 'root' | 'derived' | 'store'>): Promise<Proofs> {
+  const { root } = context
+  const proofs: Proofs = { atMs: 0, provenTo: new Map(), unresolved: new Set() }
+  try {
+    const catalog = await readCatalog(context)
+    for (const [path, , , , , source, proven] of catalog?.files ?? []) {
+      if (source === '') proofs.unresolved.add(familyOf(path, root.family))
+      else proofs.provenTo.set(source, Math.max(proven, proofs.provenTo.get(source) ?? 0))
+    }
+    return { ...proofs, atMs: catalog?.atMs ?? 0 }
+  } catch (error) {
+    if (isGleanerError(error)) throw error
+    return proofs
+  }
+}
+
 /** Whether this is what the archive ends with now. An archive that was begun anew may hold another segment of the same start. */
 function isLast([start, , storedAtMs]: NonNullable<Row[7]>, reach: Reach | undefined): boolean {
   if (reach === undefined || parseSegmentKey(reach.last.key)?.start !== start) return false
@@ -101,8 +130,24 @@ function settle(entry: Entry, [start, end, storedAtMs]: NonNullable<Row[7]>): vo
   entry.quiet = true
 }
 
-export async function saveCatalog(context: RootContext, worker: Worker): Promise<void> {
-  const { root, derived, store, clock } = context
+/** Goes up with whatever it keeps. */
+export function knownBy({ entries, prover }: Worker): number {
+  return entries.changes + prover.changes
+}
+
+/** Gives whether it is kept; why not, telemetry is told. */
+export async function saveCatalog(context: RootContext, worker: Worker): Promise<boolean> {
+  try {
+    await save(context, worker)
+    return true
+  } catch (error) {
+    if (!isGleanerError(error)) throw error
+    context.telemetry.trouble(error, { root: context.root.name, role: 'reconcile' })
+    return false
+  }
+}
+
+async function save({ root, derived, store, clock }: RootContext, worker: Worker): Promise<void> {
   const nowMs = clock.monotonicMs()
   const files: Row[] = []
   for (const entry of worker.entries.all()) {

@@ -5,9 +5,12 @@
  * Where complete lines wait for `settle.tail` (a path that holds something else now, NULs that may still become data), so does this:
  * what one process waits for in memory, the next one would wait for again, for ever. Not left: a last line without its newline, and a file
  * shorter than its archive. The next pass takes those up.
+ *
+ * What it archives it does not stay to prove: `settle.tail` later another run does, before it ends.
  */
 
 import { GleanerError, isGleanerError } from '../errors.ts'
+import { knownBy, saveCatalog } from './catalog.ts'
 import type { RootContext } from './context.ts'
 import type { Entry } from './entries.ts'
 import { openReconciler } from './reconcile.ts'
@@ -23,6 +26,8 @@ const roundsMax = 20
 const leftMax = 1000
 /** How often `settle.tail` is waited for: what differs from its archive is read twice, and goes on after that. */
 const tailsMax = 3
+/** A run ends, however much others left to be proven. */
+const provingMsMax = 60_000
 
 export interface Left {
   /** Empty: the root itself. */
@@ -35,18 +40,29 @@ export interface CaughtUp {
   left: Left[]
 }
 
-/** `begun` is told how to ask for the bytes that were seen and are not archived yet. */
+/** What is to be done yet. */
+export interface CatchingUp {
+  /** That were seen and are not archived. */
+  unarchivedBytes(): number
+  /** Segments of earlier runs. */
+  unproven(): number
+}
+
+/** `begun` is told whom to ask how far it is. */
 export async function catchUpRoot(
   given: RootContext,
   inFlight: Throttle,
-  begun?: (unarchivedBytes: () => number) => void,
+  begun?: (catchingUp: CatchingUp) => void,
 ): Promise<CaughtUp> {
   const troubles = new Map<string, unknown>()
   const context = { ...given, signals: null, telemetry: { ...given.telemetry, ...noting(given, troubles) } }
   const worker = openWorker(context, { inFlight })
   worker.drain(true)
   const sample = openWaiting(worker)
-  begun?.(() => sample(context.clock.monotonicMs()).unarchivedBytes)
+  begun?.({
+    unarchivedBytes: () => sample(context.clock.monotonicMs()).unarchivedBytes,
+    unproven: () => worker.prover.ripe,
+  })
   const left: Left[] = []
   let files = 0
   try {
@@ -63,8 +79,11 @@ export async function catchUpRoot(
     if (!isGleanerError(error)) throw error
     left.push({ path: '', error })
   }
+  const known = knownBy(worker)
   await settled(context, worker)
   await withheldIsDone(context, worker)
+  await ripeIsProven(context, worker)
+  if (knownBy(worker) !== known) await saveCatalog(context, worker)
   return { files, left: [...left, ...(await leftOf(context, worker, troubles))] }
 }
 
@@ -119,6 +138,16 @@ async function withheldIsDone(context: RootContext, worker: Worker): Promise<voi
     await worker.tend({ atOnce: true })
     for (const { path } of withheld) worker.signal({ path, cause: 'reconcile' })
     await settled(context, worker)
+  }
+}
+
+/** What earlier runs archived, and is old enough to be read once more. What differs is waited for: it takes a second look, by the same process. */
+async function ripeIsProven({ clock }: RootContext, worker: Worker): Promise<void> {
+  for (let look = 0; look <= tailsMax; look++) {
+    await worker.tend({ untilMs: clock.monotonicMs() + provingMsMax })
+    const ripeInMs = worker.prover.doubtsRipeInMs()
+    if (ripeInMs === null) return
+    await clock.delay(ripeInMs)
   }
 }
 

@@ -14,28 +14,16 @@
 
 import type { Boundary } from '../core/boundary.ts'
 import { boundarySegmentsMax } from '../core/boundary.ts'
-import { familyOf } from '../core/family.ts'
 import { chainOf } from '../core/chain.ts'
 import { decodePosition } from '../core/position.ts'
 import type { SegmentHeader } from '../core/segment.ts'
 import { GleanerError, isGleanerError } from '../errors.ts'
 import type { Epoch, Feed } from '../ports/feed.ts'
 import type { Listed, Store } from '../ports/store.ts'
-import { readCatalog } from './catalog.ts'
-import type { RootContext } from './context.ts'
+import type { Proofs } from './catalog.ts'
 import { headerAt } from './ledger-segments.ts'
 
 const headersAtOnce = 16
-
-/** What the last full pass knew. */
-export interface Proofs {
-  /** Store time; 0: there is no catalog. */
-  atMs: number
-  /** How far each source that a file holds is proven. */
-  provenTo: Map<string, number>
-  /** Families with files whose source was not known. */
-  unresolved: Set<string>
-}
 
 /** What stands against the expiry of one source. */
 export interface Limits {
@@ -108,24 +96,9 @@ function isOld(header: SegmentHeader, beforeMs: number): boolean {
 function whyKept(header: SegmentHeader, storedAtMs: number, limits: Limits): string | null {
   if (storedAtMs >= limits.settledMs) return 'it was stored a short while ago'
   if (!limits.isPublished(header, storedAtMs)) return 'it is not published yet'
-  return limits.isProven(header, storedAtMs) ? null : 'it is not proven yet: `gleaner run` reads its file once more'
-}
-
-/** A catalog that cannot be read is none. Throws `store-*`. */
-export async function proofsOf(context: Pick<RootContext, 'root' | 'derived' | 'store'>): Promise<Proofs> {
-  const { root } = context
-  const proofs: Proofs = { atMs: 0, provenTo: new Map(), unresolved: new Set() }
-  try {
-    const catalog = await readCatalog(context)
-    for (const [path, , , , , source, proven] of catalog?.files ?? []) {
-      if (source === '') proofs.unresolved.add(familyOf(path, root.family))
-      else proofs.provenTo.set(source, Math.max(proven, proofs.provenTo.get(source) ?? 0))
-    }
-    return { ...proofs, atMs: catalog?.atMs ?? 0 }
-  } catch (error) {
-    if (isGleanerError(error)) throw error
-    return proofs
-  }
+  return limits.isProven(header, storedAtMs)
+    ? null
+    : 'it is not proven yet: `gleaner run`, or the next `gleaner reconcile`, reads its file once more'
 }
 
 /** Null: no collector has begun to publish, and whoever does counts what is archived by then as published. Throws `redis-*`. */

@@ -15,7 +15,7 @@ import { parseSegmentKey, segmentBytesMax, segmentKey } from '../core/segment.ts
 import type { Epoch, Feed } from '../ports/feed.ts'
 import type { Listed } from '../ports/store.ts'
 import { isGleanerError } from '../errors.ts'
-import { saveCatalog } from './catalog.ts'
+import { knownBy, saveCatalog } from './catalog.ts'
 import type { RootContext } from './context.ts'
 import type { Entry } from './entries.ts'
 import { isHeld } from './left.ts'
@@ -54,7 +54,6 @@ export function openFullPass(context: RootContext, worker: Worker): FullPass {
   /** What was known, and how much waited, when all of it was proven or waited; what was known when the catalog was saved. */
   let proven = ''
   let saved = -1
-  const changes = (): number => worker.entries.changes + worker.prover.changes
   const unproven = (known: number): string => `${known} ${worker.prover.waiting}`
 
   const feedPart = async (feed: Feed, facts: FullPassFacts, startedAt: number): Promise<boolean> => {
@@ -80,8 +79,8 @@ export function openFullPass(context: RootContext, worker: Worker): FullPass {
     await (facts.alone ? caughtUp : Promise.race([caughtUp, context.clock.delay(caughtUpMsMax)]))
     const { startedAt } = facts
     if (startedAt === null) return false
-    const before = changes()
-    if (unproven(before) !== proven && (await proveRest(context, worker))) proven = unproven(before)
+    const before = knownBy(worker)
+    if (unproven(before) !== proven && (await proveRest(context, worker, startedAt))) proven = unproven(before)
     let isDone = true
     try {
       if (context.feed) isDone = await feedPart(context.feed, facts, startedAt)
@@ -90,16 +89,8 @@ export function openFullPass(context: RootContext, worker: Worker): FullPass {
       context.telemetry.trouble(error, { root: context.root.name, role: 'reconcile' })
       isDone = false
     }
-    if (changes() !== saved) {
-      const current = changes()
-      try {
-        await saveCatalog(context, worker)
-        saved = current
-      } catch (error) {
-        if (!isGleanerError(error)) throw error
-        context.telemetry.trouble(error, { root: context.root.name, role: 'reconcile' })
-      }
-    }
+    const known = knownBy(worker)
+    if (known !== saved && (await saveCatalog(context, worker))) saved = known
     if (facts.alone) await worker.journal.pass({ from: startedAt, to: await context.store.nowMs(), ...facts.report })
     return isDone
   }
@@ -166,8 +157,8 @@ async function segmentBefore(worker: Worker, source: string, size: number): Prom
   return listed.map(({ key }) => parseSegmentKey(key)?.start ?? 0).findLast((start) => start < size) ?? 0
 }
 
-/** Gives whether every source is proven or waits to be. */
-async function proveRest(context: RootContext, worker: Worker): Promise<boolean> {
+/** Gives whether every source is proven or waits to be. `nowMs`: store time. */
+async function proveRest(context: RootContext, worker: Worker, nowMs: number): Promise<boolean> {
   const { feed, root } = context
   const { prover } = worker
   if (prover.isFull) return false
@@ -187,7 +178,7 @@ async function proveRest(context: RootContext, worker: Worker): Promise<boolean>
       prover.add(
         entry.path,
         segments.map(({ key, storedAtMs }) => ({ key, source, storedAtMs })),
-        { atOnce: false },
+        { atOnce: false, nowMs },
       )
     }
   }

@@ -23,28 +23,23 @@ import type { Entries } from './entries.ts'
 import type { Journal } from './journal.ts'
 import type { Ledger, Mark } from './ledger.ts'
 import { markOf } from './ledger.ts'
+import type { Job, Unproven } from './prove-queue.ts'
+import { openProveQueue } from './prove-queue.ts'
 import type { Publisher } from './publish.ts'
 import { lookRequest } from './resolve.ts'
 
-const queueMax = 50_000
 const attemptsMax = 8
 export const revisionsMax = 3
 
-/** A segment that is to be proven; what else its header holds is read when it is its turn. */
-export type Unproven = Pick<Mark, 'key' | 'source' | 'storedAtMs'>
-
-interface Job extends Unproven {
-  path: string
-  notBeforeMs: number
-  /** It need not wait for its turn: whether a file goes on as this source rests on it. */
-  atOnce: boolean
-  /** What the last differing read held. */
-  differed: string | null
-  attempts: number
+/** Which of the ripe are proven: those that were asked for at once; those that it comes to before a time (monotonic). */
+export interface ProveOnly {
+  atOnce?: boolean
+  untilMs?: number
 }
 
 export interface Prover {
-  add(path: string, segments: Unproven[], options: { atOnce: boolean }): void
+  /** `nowMs`: store time; given, `settle.tail` counts from when each segment was stored, and else from now. */
+  add(path: string, segments: Unproven[], options: { atOnce: boolean; nowMs?: number }): void
   isProving(source: string): boolean
   /** What waits to be proven of this source is asked for at once. */
   hurry(source: string): void
@@ -52,12 +47,16 @@ export interface Prover {
   provenTo(source: string): number
   /** Learns of a proof made elsewhere or before. */
   learn(source: string, end: number): void
-  /** Proves what is ripe, or of that only what was asked for at once. Gives how long until the next is, or null. */
-  step(options?: { atOnce: boolean }): Promise<number | null>
+  /** Proves what is ripe. Gives how long until the next is, or null. */
+  step(only?: ProveOnly): Promise<number | null>
+  /** How long until all that differed once can be read a second time; null: nothing did. */
+  doubtsRipeInMs(): number | null
   /** Goes up with every proof learned or made. */
   readonly changes: number
   oldestAgeMs(): number
   readonly waiting: number
+  /** Of them, those that can be proven now. */
+  readonly ripe: number
   /** No more is taken: what is given is given again later. */
   readonly isFull: boolean
 }
@@ -79,17 +78,8 @@ export interface ProverParts {
 
 export function openProver(context: RootContext, parts: ProverParts): Prover {
   const { clock, root } = context
-  const jobs = openJobs()
-  const kept = new LruMap<string, number>(200_000)
-  let changes = 0
-  const proofs: Proofs['proofs'] = {
-    get: (source) => kept.get(source),
-    set(source, end) {
-      kept.set(source, end)
-      changes++
-    },
-  }
-
+  const jobs = openProveQueue(clock)
+  const proofs = openProofs()
   const prove = async (job: Job): Promise<void> => {
     const outcome = await proveOne(context, { ...parts, proofs }, job)
     if (outcome === 'done' || ++job.attempts >= attemptsMax) jobs.forget(job)
@@ -97,24 +87,24 @@ export function openProver(context: RootContext, parts: ProverParts): Prover {
   }
 
   return {
-    add(path, segments, { atOnce }) {
-      const notBeforeMs = clock.monotonicMs() + (atOnce ? 0 : root.settle.tailMs)
-      for (const { key, source, storedAtMs } of segments)
+    add(path, segments, { atOnce, nowMs }) {
+      for (const { key, source, storedAtMs } of segments) {
+        const waitedMs = atOnce ? root.settle.tailMs : Math.max(0, (nowMs ?? storedAtMs) - storedAtMs)
+        const notBeforeMs = clock.monotonicMs() + Math.max(0, root.settle.tailMs - waitedMs)
         jobs.add({ key, source, storedAtMs, path, notBeforeMs, atOnce, differed: null, attempts: 0 })
+      }
     },
     provenTo: (source) => proofs.get(source) ?? 0,
     learn(source, end) {
       if (end > (proofs.get(source) ?? 0)) proofs.set(source, end)
     },
     isProving: (source) => jobs.ofSource(source) > 0,
-    hurry(source) {
-      for (const job of jobs.all())
-        if (job.source === source) Object.assign(job, { atOnce: true, notBeforeMs: clock.monotonicMs() })
-    },
-    async step(only = { atOnce: false }) {
+    hurry: (source) => jobs.hurry(source),
+    async step({ atOnce = false, untilMs = Number.POSITIVE_INFINITY } = {}) {
       let nowMs = clock.monotonicMs()
       for (const job of jobs.all()) {
-        if (job.notBeforeMs > nowMs || (only.atOnce && !job.atOnce)) continue
+        if (nowMs >= untilMs) break
+        if (job.notBeforeMs > nowMs || (atOnce && !job.atOnce)) continue
         try {
           await prove(job)
         } catch (error) {
@@ -127,50 +117,34 @@ export function openProver(context: RootContext, parts: ProverParts): Prover {
       const next = jobs.soonestMs()
       return next === null ? null : Math.max(1, next - clock.monotonicMs())
     },
+    doubtsRipeInMs: () => jobs.doubtsRipeInMs(),
     get changes() {
-      return changes
+      return proofs.changes
     },
     oldestAgeMs: () => Math.max(0, clock.monotonicMs() - (jobs.soonestMs() ?? Number.POSITIVE_INFINITY)),
     get waiting() {
       return jobs.size
     },
+    get ripe() {
+      return jobs.ripe
+    },
     get isFull() {
-      return jobs.size >= queueMax
+      return jobs.isFull
     },
   }
 }
 
-/** Jobs by segment, counted by source. */
-function openJobs() {
-  const jobs = new Map<string, Job>()
-  const counts = new Map<string, number>()
+function openProofs(): Proofs['proofs'] & { readonly changes: number } {
+  const kept = new LruMap<string, number>(200_000)
+  let changes = 0
   return {
-    /** One that is there stays, and becomes due earlier if this one is. */
-    add(job: Job): void {
-      const before = jobs.get(job.key)
-      if (before) {
-        before.notBeforeMs = Math.min(before.notBeforeMs, job.notBeforeMs)
-        before.atOnce ||= job.atOnce
-      } else if (jobs.size < queueMax) {
-        jobs.set(job.key, job)
-        counts.set(job.source, (counts.get(job.source) ?? 0) + 1)
-      }
+    get: (source) => kept.get(source),
+    set(source, end) {
+      kept.set(source, end)
+      changes++
     },
-    forget({ key, source }: Job): void {
-      if (!jobs.delete(key)) return
-      const left = (counts.get(source) ?? 1) - 1
-      if (left > 0) counts.set(source, left)
-      else counts.delete(source)
-    },
-    ofSource: (source: string): number => counts.get(source) ?? 0,
-    all: () => jobs.values(),
-    soonestMs(): number | null {
-      let soonest: number | null = null
-      for (const { notBeforeMs } of jobs.values()) soonest = Math.min(soonest ?? notBeforeMs, notBeforeMs)
-      return soonest
-    },
-    get size() {
-      return jobs.size
+    get changes() {
+      return changes
     },
   }
 }

@@ -32,7 +32,7 @@ import { openLeft } from './left.ts'
 import { headTrustedMs, openLedger } from './ledger.ts'
 import type { PathQueue } from './path-queue.ts'
 import { openPathQueue } from './path-queue.ts'
-import type { Prover } from './prove.ts'
+import type { ProveOnly, Prover } from './prove.ts'
 import { openProver } from './prove.ts'
 import type { Publisher } from './publish.ts'
 import { openPublisher } from './publish.ts'
@@ -75,10 +75,10 @@ export interface Worker {
   /** Archives whatever is complete from now on, whatever its age. */
   drain(on: boolean): void
   /**
-   * Once: publishes what is owed, proves what is ripe (or only what was asked for at once), and decides about what was left. Gives how long until the next proof is
-   * ripe, or null. Never rejects.
+   * Once: publishes what is owed, proves what is ripe, and decides about what was left. Gives how long until the next proof is ripe, or null.
+   * Never rejects.
    */
-  tend(options?: { atOnce: boolean }): Promise<number | null>
+  tend(only?: ProveOnly): Promise<number | null>
   /** Whether other machines write this root. */
   remote(): boolean
   setRemote(remote: boolean): void
@@ -151,7 +151,7 @@ export function openWorker(context: RootContext, shared: WorkerOptions): Worker 
     drain(on) {
       state.draining = on
     },
-    tend: (options) => tend(working, options),
+    tend: (only) => tend(working, only),
     remote: () => state.remote,
     setRemote(value) {
       state.remote = value
@@ -297,7 +297,7 @@ async function tendForEver(working: Working, stop: AbortSignal): Promise<void> {
   }
 }
 
-async function tend({ context, prover, left, parts }: Working, options?: { atOnce: boolean }): Promise<number | null> {
+async function tend({ context, prover, left, parts }: Working, only?: ProveOnly): Promise<number | null> {
   const { root, telemetry } = context
   if (parts.publisher) await parts.debts.settle(parts.publisher, parts.ledger)
   const trouble = (error: unknown): null => {
@@ -305,7 +305,7 @@ async function tend({ context, prover, left, parts }: Working, options?: { atOnc
       telemetry.trouble(error, { root: root.name, role: 'prove' })
     return null
   }
-  const nextMs = await prover.step(options).catch(trouble)
+  const nextMs = await prover.step(only).catch(trouble)
   await left.step().catch(trouble)
   return nextMs
 }

@@ -1,5 +1,5 @@
 import test from 'ava'
-import { appendFile, copyFile, mkdir, readFile, truncate, writeFile } from 'node:fs/promises'
+import { appendFile, copyFile, mkdir, open, readFile, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { openSite } from '../support/gleaner.ts'
@@ -87,6 +87,37 @@ test.serial('reconcile: alone, a file that stays shorter than its archive is tol
   t.is(later.code, 3, later.stderr)
   t.regex(later.stdout, /anomaly: truncated/)
 })
+
+test.serial(
+  'reconcile: alone, a later run proves what an earlier one archived, and revises what differs',
+  async (t) => {
+    const { logs, configure, gleaner } = await site()
+    await configure({ settle: { read: '50ms', tail: '1h', final: '1h' } })
+    const [kept, edited] = [join(logs, 'a.log'), join(logs, 'b.log')]
+    await writeFile(kept, 'one\ntwo\n')
+    await writeFile(edited, `other\n${'some line that repeats\n'.repeat(20_000)}`)
+    const proven = async (): Promise<unknown[]> =>
+      (JSON.parse((await gleaner('sources', '--json')).stdout) as { proven: number }[]).map((one) => one.proven)
+    t.is((await gleaner('reconcile')).code, 0)
+    t.is((await gleaner('reconcile')).code, 0)
+    t.deepEqual(await proven(), [0, 0], 'not before settle.tail')
+    const file = await open(edited, 'r+')
+    await file.write('SOME', 6 + 23 * 10_000)
+    await file.close()
+    await configure()
+    await delay(1100)
+    const later = await gleaner('--json', 'reconcile')
+    t.is(later.code, 3, later.stderr)
+    const { anomalies } = JSON.parse(later.stdout) as { anomalies: { kind: string; detail: string }[] }
+    t.deepEqual(
+      anomalies.map(({ kind }) => kind),
+      ['revised'],
+    )
+    t.regex(anomalies[0]?.detail ?? '', /the file differs from what was archived for 0-460006; both are kept/)
+    t.deepEqual(await proven(), [8, 460_006])
+    t.deepEqual((await gleaner('reconcile')).code, 0, 'once')
+  },
+)
 
 test.serial('reconcile --dry-run: says what it would take and writes nothing', async (t) => {
   const { logs, archive, gleaner } = await site()

@@ -23,6 +23,7 @@ async function openSite(
 
 test('every source with the fields of the contract, in order of the path', async (t) => {
   const site = await openSite(t)
+  await site.configure({ settle: { read: '50ms', tail: '1h', final: '1h' } })
   t.deepEqual(await site.rows(), [])
   site.put('b', 'x\n')
   site.put('a', 'x\n')
@@ -41,7 +42,7 @@ test('every source with the fields of the contract, in order of the path', async
     size: 2,
     archived: 2,
     published: null,
-    proven: null,
+    proven: 0,
     state: 'growing',
   })
 })

@@ -15,6 +15,8 @@ function opened() {
     oldestAgeMs: () => 7,
     changes: 0,
     waiting: 0,
+    ripe: 0,
+    doubtsRipeInMs: () => null,
     isFull: false,
   }
   const sample = openWaiting({ entries, prover })

@@ -55,6 +55,12 @@ const mutations: Record<string, Mutation> = {
     replace: 'return head !== null && published >= 0',
     also: { file: 'roles/full-pass.ts', find: 'const passesPerSweep = 6', replace: 'const passesPerSweep = 600' },
   },
+  'reconcile-proves-nothing': {
+    scenario: { alone: true, nodes: 3, remote: true, stickyLies: 0.3 },
+    file: 'roles/catch-up.ts',
+    find: 'await ripeIsProven(context, worker)',
+    replace: '',
+  },
   'publish-under-stale-epoch': {
     scenario: { redis: true, since: 'all', wipes: true },
     file: 'adapters/memory-feed.ts',

@@ -115,10 +115,9 @@ export async function simulate(
   return { seed, scenario, problems, events: scheduler.fired, archived: found.archived, published: found.published }
 }
 
-/** Runs that do not stay prove nothing: what lies for long is not for them. */
 function kindOf(drawn: Scenario, seed: number): Scenario {
   if (seed % aloneEvery !== 0) return drawn
-  return { ...drawn, alone: true, stickyLies: 0, overwrites: isSafe(drawn) }
+  return { ...drawn, alone: true, overwrites: isSafe(drawn) }
 }
 
 function drawScenario(random: Random): Scenario {
