@@ -2,7 +2,7 @@
  * The catalog: what the last full pass knew of each file, kept in `derived/` so that the next process need not learn it anew. A cache:
  * it saves reading, tells how long a file has been unchanged, and may be lost, stale or from another node.
  *
- *     derived/catalog/<root>.json.zst   { v: 2, root, archive, atMs, files: Row[] }
+ *     derived/catalog/<root>.json.zst   { v: 2, root, archive, fromMs, atMs, files: Row[] }
  *
  * `head` is there for a file of which everything was archived: [start, end, storedAtMs] of its source's last segment. If one listing of the
  * archive shows that this is the last one still, the file is left alone until its size, mtime or inode is another. `behindMs` is there for one that
@@ -41,6 +41,8 @@ interface Catalog {
   root: string
   /** The archive's URL. */
   archive: string
+  /** When the pass that listed the files began, in store time. Older versions do not tell. */
+  fromMs?: number
   /** Store time. `unchangedMs` and `behindMs` count back from it. */
   atMs: number
   files: Row[]
@@ -48,8 +50,8 @@ interface Catalog {
 
 /** What the last full pass knew. */
 export interface Proofs {
-  /** Store time; 0: there is no catalog. */
-  atMs: number
+  /** What was archived from then on it need not know. Store time; 0: there is no catalog. */
+  untilMs: number
   /** How far each source that a file holds is proven. */
   provenTo: Map<string, number>
   /** Families with files whose source was not known. */
@@ -104,14 +106,14 @@ export async function readCatalog({
 /** A catalog that cannot be read is none. Throws `store-*`. */
 export async function proofsOf(context: Pick<RootContext, 'root' | 'derived' | 'store'>): Promise<Proofs> {
   const { root } = context
-  const proofs: Proofs = { atMs: 0, provenTo: new Map(), unresolved: new Set() }
+  const proofs: Proofs = { untilMs: 0, provenTo: new Map(), unresolved: new Set() }
   try {
     const catalog = await readCatalog(context)
     for (const [path, , , , , source, proven] of catalog?.files ?? []) {
       if (source === '') proofs.unresolved.add(familyOf(path, root.family))
       else proofs.provenTo.set(source, Math.max(proven, proofs.provenTo.get(source) ?? 0))
     }
-    return { ...proofs, atMs: catalog?.atMs ?? 0 }
+    return { ...proofs, untilMs: catalog?.fromMs ?? catalog?.atMs ?? 0 }
   } catch (error) {
     if (isGleanerError(error)) throw error
     return proofs
@@ -135,10 +137,10 @@ export function knownBy({ entries, prover }: Worker): number {
   return entries.changes + prover.changes
 }
 
-/** Gives whether it is kept; why not, telemetry is told. */
-export async function saveCatalog(context: RootContext, worker: Worker): Promise<boolean> {
+/** `fromMs`: as above. Gives whether it is kept; why not, telemetry is told. */
+export async function saveCatalog(context: RootContext, worker: Worker, fromMs: number): Promise<boolean> {
   try {
-    await save(context, worker)
+    await save(context, worker, fromMs)
     return true
   } catch (error) {
     if (!isGleanerError(error)) throw error
@@ -147,7 +149,7 @@ export async function saveCatalog(context: RootContext, worker: Worker): Promise
   }
 }
 
-async function save({ root, derived, store, clock }: RootContext, worker: Worker): Promise<void> {
+async function save({ root, derived, store, clock }: RootContext, worker: Worker, fromMs: number): Promise<void> {
   const nowMs = clock.monotonicMs()
   const files: Row[] = []
   for (const entry of worker.entries.all()) {
@@ -171,7 +173,7 @@ async function save({ root, derived, store, clock }: RootContext, worker: Worker
     ])
   }
   const atMs = Math.floor(await store.nowMs())
-  const catalog: Catalog = { v: 2, root: root.name, archive: store.url, atMs, files }
+  const catalog: Catalog = { v: 2, root: root.name, archive: store.url, fromMs, atMs, files }
   await derived.put(catalogKey(root.name), zstdCompressSync(Buffer.from(JSON.stringify(catalog))))
 }
 

@@ -10,7 +10,6 @@
  */
 
 import { GleanerError, isGleanerError } from '../errors.ts'
-import { knownBy, saveCatalog } from './catalog.ts'
 import type { RootContext } from './context.ts'
 import type { Entry } from './entries.ts'
 import { openReconciler } from './reconcile.ts'
@@ -24,7 +23,7 @@ import { openWorker } from './work.ts'
 /** How often waiting starts over while files go on growing. */
 const roundsMax = 20
 const leftMax = 1000
-/** How often `settle.tail` is waited for: what differs from its archive is read twice, and goes on after that. */
+/** How often `settle.tail` is waited for: what differs from its archive is read twice, or once more where both looks differ too. */
 const tailsMax = 3
 /** A run ends, however much others left to be proven. */
 const provingMsMax = 60_000
@@ -58,6 +57,7 @@ export async function catchUpRoot(
   const context = { ...given, signals: null, telemetry: { ...given.telemetry, ...noting(given, troubles) } }
   const worker = openWorker(context, { inFlight })
   worker.drain(true)
+  const reconciler = openReconciler(context, worker)
   const sample = openWaiting(worker)
   begun?.({
     unarchivedBytes: () => sample(context.clock.monotonicMs()).unarchivedBytes,
@@ -66,7 +66,7 @@ export async function catchUpRoot(
   const left: Left[] = []
   let files = 0
   try {
-    const report = await openReconciler(context, worker).pass({ full: true, alone: true })
+    const report = await reconciler.pass({ full: true, alone: true })
     files = report.files
     for (const directory of report.unread) left.push({ path: directory, error: unreadable(directory) })
     if (!report.ran)
@@ -79,11 +79,11 @@ export async function catchUpRoot(
     if (!isGleanerError(error)) throw error
     left.push({ path: '', error })
   }
-  const known = knownBy(worker)
   await settled(context, worker)
-  await withheldIsDone(context, worker)
-  await ripeIsProven(context, worker)
-  if (knownBy(worker) !== known) await saveCatalog(context, worker)
+  await waitingIsDone(context, worker)
+  // A visit may have begun meanwhile.
+  await settled(context, worker)
+  await reconciler.keep()
   return { files, left: [...left, ...(await leftOf(context, worker, troubles))] }
 }
 
@@ -119,41 +119,37 @@ async function settled({ root }: RootContext, worker: Worker): Promise<void> {
   }
 }
 
-async function withheldIsDone(context: RootContext, worker: Worker): Promise<void> {
+/**
+ * Proves what earlier runs archived and is old enough; and waits for what takes a second look by the same process: complete lines that wait for
+ * `settle.tail`, and segments that differed.
+ */
+async function waitingIsDone(context: RootContext, worker: Worker): Promise<void> {
   const { root, clock, telemetry } = context
-  for (let tail = 0; tail < tailsMax; tail++) {
-    await worker.tend({ atOnce: true })
-    const withheld = [...worker.entries.all()].filter((entry) => isWithheld(context, entry))
-    if (withheld.length === 0) return
-    const [first] = withheld
-    telemetry.notice('waits for settle.tail: what these files hold may still change', {
+  for (let tail = 0; ; tail++) {
+    await worker.tend(clock.monotonicMs() + provingMsMax)
+    const withheld = [...worker.entries.all()].filter((entry) => isWithheld(context, worker, entry))
+    const doubtsRipeInMs = worker.prover.doubtsRipeInMs()
+    if (tail === tailsMax || (withheld.length === 0 && doubtsRipeInMs === null)) return
+    const waitMs = withheld.length > 0 ? root.settle.tailMs + root.settle.readMs : (doubtsRipeInMs ?? 0)
+    telemetry.notice('waits: what files hold may still change', {
       root: root.name,
       files: withheld.length,
-      path: first?.path,
-      seconds: root.settle.tailMs / 1000,
+      path: withheld[0]?.path,
+      seconds: Math.round(waitMs / 1000),
     })
-    await clock.delay(root.settle.tailMs + root.settle.readMs)
+    await clock.delay(waitMs)
     // Whether a path is another source now is decided only when what it was is proven, or cannot be.
-    for (const { source } of withheld) if (source !== null) worker.prover.hurry(source)
-    await worker.tend({ atOnce: true })
+    worker.prover.hurry(new Set(withheld.map(({ source }) => source).filter((source) => source !== null)))
+    await worker.tend(clock.monotonicMs() + provingMsMax)
     for (const { path } of withheld) worker.signal({ path, cause: 'reconcile' })
     await settled(context, worker)
   }
 }
 
-/** What earlier runs archived, and is old enough to be read once more. What differs is waited for: it takes a second look, by the same process. */
-async function ripeIsProven({ clock }: RootContext, worker: Worker): Promise<void> {
-  for (let look = 0; look <= tailsMax; look++) {
-    await worker.tend({ untilMs: clock.monotonicMs() + provingMsMax })
-    const ripeInMs = worker.prover.doubtsRipeInMs()
-    if (ripeInMs === null) return
-    await clock.delay(ripeInMs)
-  }
-}
-
 /** Whether complete lines of it are not archived before `settle.tail` is over. */
-function isWithheld({ root, clock }: RootContext, entry: Entry): boolean {
-  const { turningSinceMs, weakSinceMs, hole } = entry
+function isWithheld({ root, clock }: RootContext, { prover }: Worker, entry: Entry): boolean {
+  const { turningSinceMs, weakSinceMs, hole, source } = entry
+  if (turningSinceMs !== null && source !== null && prover.isProving(source)) return true
   // One that cannot be read is not quiet, and is named as left.
   const blurredSinceMs = entry.quiet ? entry.blurredSinceMs : null
   return [turningSinceMs, weakSinceMs, blurredSinceMs, hole?.sinceMs ?? null].some(

@@ -139,8 +139,8 @@ export async function limitsOf(
       },
       isProven({ end, family }, storedAtMs) {
         if (end <= told) return true
-        // What was stored after the catalog was kept is not what it knows, whatever stood there then.
-        if (storedAtMs >= proofs.atMs) return false
+        // What was stored after its pass began is not what the catalog knows, whatever stood there then.
+        if (storedAtMs >= proofs.untilMs) return false
         return provenTo === undefined ? !proofs.unresolved.has(family) : end <= provenTo
       },
     }

@@ -45,8 +45,12 @@ export interface FullPassFacts {
   alone: boolean
 }
 
-/** Gives whether all of it could be done; if not, a full pass should follow before long. */
-export type FullPass = (facts: FullPassFacts) => Promise<boolean>
+export interface FullPass {
+  /** Gives whether all of it could be done; if not, a full pass should follow before long. */
+  finish(facts: FullPassFacts): Promise<boolean>
+  /** Keeps in the catalog what became known since the last one was finished. */
+  keep(): Promise<void>
+}
 
 export function openFullPass(context: RootContext, worker: Worker): FullPass {
   /** The epoch for which this process swept the archive last, and when. */
@@ -54,6 +58,8 @@ export function openFullPass(context: RootContext, worker: Worker): FullPass {
   /** What was known, and how much waited, when all of it was proven or waited; what was known when the catalog was saved. */
   let proven = ''
   let saved = -1
+  /** Of the last one, in store time. */
+  let begunAt: number | null = null
   const unproven = (known: number): string => `${known} ${worker.prover.waiting}`
 
   const feedPart = async (feed: Feed, facts: FullPassFacts, startedAt: number): Promise<boolean> => {
@@ -73,7 +79,12 @@ export function openFullPass(context: RootContext, worker: Worker): FullPass {
     return true
   }
 
-  return async (facts) => {
+  const keep = async (): Promise<void> => {
+    const known = knownBy(worker)
+    if (begunAt !== null && known !== saved && (await saveCatalog(context, worker, begunAt))) saved = known
+  }
+
+  const finish = async (facts: FullPassFacts): Promise<boolean> => {
     const caughtUp = worker.caughtUp(2 * context.root.settle.readMs + 100)
     // A backlog of hours must not keep the next pass from finding what has changed meanwhile.
     await (facts.alone ? caughtUp : Promise.race([caughtUp, context.clock.delay(caughtUpMsMax)]))
@@ -89,11 +100,13 @@ export function openFullPass(context: RootContext, worker: Worker): FullPass {
       context.telemetry.trouble(error, { root: context.root.name, role: 'reconcile' })
       isDone = false
     }
-    const known = knownBy(worker)
-    if (known !== saved && (await saveCatalog(context, worker))) saved = known
+    begunAt = startedAt
+    await keep()
     if (facts.alone) await worker.journal.pass({ from: startedAt, to: await context.store.nowMs(), ...facts.report })
     return isDone
   }
+
+  return { finish, keep }
 }
 
 /**

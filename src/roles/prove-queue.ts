@@ -20,20 +20,19 @@ export interface Job extends Unproven {
 }
 
 export interface ProveQueue {
-  /** One that is there stays, and becomes due earlier if this one is. */
+  /** One that is there stays, and becomes due earlier if this one is. What differed once keeps its time: a lie needs that to go. */
   add(job: Job): void
   forget(job: Job): void
-  /** Asks for all of a source at once. */
-  hurry(source: string): void
+  /** Asks for all of these sources at once, but for what differed. */
+  hurry(sources: ReadonlySet<string>): void
   /** How many are of this source. */
   ofSource(source: string): number
-  all(): Iterable<Job>
+  /** Those that are ripe: what was asked for at once before what was not, and what was stored earlier before the rest. */
+  ripe(): Job[]
   /** When the first is ripe (monotonic), or null. */
   soonestMs(): number | null
   /** How long until all that differed once are ripe again; null: none did. */
   doubtsRipeInMs(): number | null
-  /** How many are ripe. */
-  readonly ripe: number
   readonly size: number
   /** No more is taken. */
   readonly isFull: boolean
@@ -46,7 +45,7 @@ export function openProveQueue(clock: Pick<Clock, 'monotonicMs'>): ProveQueue {
     add(job) {
       const before = jobs.get(job.key)
       if (before) {
-        before.notBeforeMs = Math.min(before.notBeforeMs, job.notBeforeMs)
+        if (before.differed === null) before.notBeforeMs = Math.min(before.notBeforeMs, job.notBeforeMs)
         before.atOnce ||= job.atOnce
       } else if (jobs.size < queueMax) {
         jobs.set(job.key, job)
@@ -59,12 +58,18 @@ export function openProveQueue(clock: Pick<Clock, 'monotonicMs'>): ProveQueue {
       if (left > 0) counts.set(source, left)
       else counts.delete(source)
     },
-    hurry(source) {
+    hurry(sources) {
       for (const job of jobs.values())
-        if (job.source === source) Object.assign(job, { atOnce: true, notBeforeMs: clock.monotonicMs() })
+        if (sources.has(job.source) && job.differed === null)
+          Object.assign(job, { atOnce: true, notBeforeMs: clock.monotonicMs() })
     },
     ofSource: (source) => counts.get(source) ?? 0,
-    all: () => jobs.values(),
+    ripe() {
+      const nowMs = clock.monotonicMs()
+      return [...jobs.values()]
+        .filter(({ notBeforeMs }) => notBeforeMs <= nowMs)
+        .sort((a, b) => Number(b.atOnce) - Number(a.atOnce) || a.storedAtMs - b.storedAtMs)
+    },
     soonestMs() {
       let soonest: number | null = null
       for (const { notBeforeMs } of jobs.values()) soonest = Math.min(soonest ?? notBeforeMs, notBeforeMs)
@@ -75,12 +80,6 @@ export function openProveQueue(clock: Pick<Clock, 'monotonicMs'>): ProveQueue {
       for (const { differed, notBeforeMs } of jobs.values())
         if (differed !== null) ripeMs = Math.max(ripeMs ?? notBeforeMs, notBeforeMs)
       return ripeMs === null ? null : Math.max(0, ripeMs - clock.monotonicMs())
-    },
-    get ripe() {
-      const nowMs = clock.monotonicMs()
-      let ripe = 0
-      for (const { notBeforeMs } of jobs.values()) if (notBeforeMs <= nowMs) ripe++
-      return ripe
     },
     get size() {
       return jobs.size

@@ -31,24 +31,21 @@ import { lookRequest } from './resolve.ts'
 const attemptsMax = 8
 export const revisionsMax = 3
 
-/** Which of the ripe are proven: those that were asked for at once; those that it comes to before a time (monotonic). */
-export interface ProveOnly {
-  atOnce?: boolean
-  untilMs?: number
-}
-
 export interface Prover {
   /** `nowMs`: store time; given, `settle.tail` counts from when each segment was stored, and else from now. */
   add(path: string, segments: Unproven[], options: { atOnce: boolean; nowMs?: number }): void
   isProving(source: string): boolean
-  /** What waits to be proven of this source is asked for at once. */
-  hurry(source: string): void
+  /** What waits to be proven of these sources is asked for at once. */
+  hurry(sources: ReadonlySet<string>): void
   /** How far a source is proven, as far as this process knows. */
   provenTo(source: string): number
   /** Learns of a proof made elsewhere or before. */
   learn(source: string, end: number): void
-  /** Proves what is ripe. Gives how long until the next is, or null. */
-  step(only?: ProveOnly): Promise<number | null>
+  /**
+   * Proves what is ripe, of that what it comes to before `untilMs` (monotonic). Gives how long until the next is ripe, or null. Throws what keeps
+   * it from going on; or at the end, what kept it from proving a segment.
+   */
+  step(untilMs?: number): Promise<number | null>
   /** How long until all that differed once can be read a second time; null: nothing did. */
   doubtsRipeInMs(): number | null
   /** Goes up with every proof learned or made. */
@@ -99,21 +96,21 @@ export function openProver(context: RootContext, parts: ProverParts): Prover {
       if (end > (proofs.get(source) ?? 0)) proofs.set(source, end)
     },
     isProving: (source) => jobs.ofSource(source) > 0,
-    hurry: (source) => jobs.hurry(source),
-    async step({ atOnce = false, untilMs = Number.POSITIVE_INFINITY } = {}) {
-      let nowMs = clock.monotonicMs()
-      for (const job of jobs.all()) {
-        if (nowMs >= untilMs) break
-        if (job.notBeforeMs > nowMs || (atOnce && !job.atOnce)) continue
+    hurry: (sources) => jobs.hurry(sources),
+    async step(untilMs = Number.POSITIVE_INFINITY) {
+      const troubles: unknown[] = []
+      for (const job of jobs.ripe()) {
+        if (clock.monotonicMs() >= untilMs) break
         try {
           await prove(job)
         } catch (error) {
           job.notBeforeMs = clock.monotonicMs() + root.settle.tailMs
           if (++job.attempts >= attemptsMax) jobs.forget(job)
-          throw error
+          if (!isOfOne(error)) throw error
+          troubles.push(error)
         }
-        nowMs = clock.monotonicMs()
       }
+      if (troubles.length > 0) throw troubles[0]
       const next = jobs.soonestMs()
       return next === null ? null : Math.max(1, next - clock.monotonicMs())
     },
@@ -126,7 +123,7 @@ export function openProver(context: RootContext, parts: ProverParts): Prover {
       return jobs.size
     },
     get ripe() {
-      return jobs.ripe
+      return jobs.ripe().length
     },
     get isFull() {
       return jobs.isFull
@@ -149,14 +146,20 @@ function openProofs(): Proofs['proofs'] & { readonly changes: number } {
   }
 }
 
+/** Whether it says nothing of the next segment, or file. */
+function isOfOne(error: unknown): boolean {
+  return isGleanerError(error, 'store-damaged', 'store-denied', 'archive-newer', 'file-changed')
+}
+
 type Outcome = 'done' | 'again'
 
 async function proveOne(context: RootContext, parts: ProverParts & Proofs, job: Job): Promise<Outcome> {
   const mark = await parts.ledger.header(job.key, job.storedAtMs)
   for (const path of pathsOf(parts, job)) {
     const look = await lookOrNull(context, path, lookRequest({ probes: [mark], fresh: parts.remote() }))
+    if (!look) continue
     await parts.paced(mark.end - mark.start)
-    if (!look || !look.steady || !beginsAlike(mark, look) || look.stat.size < mark.end) continue
+    if (!look.steady || !beginsAlike(mark, look) || look.stat.size < mark.end) continue
     if (look.probes[0] === mark.sha256) return proven(context, parts, mark)
     if (look.probes[0] !== job.differed) {
       job.differed = look.probes[0] ?? null

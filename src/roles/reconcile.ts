@@ -32,6 +32,8 @@ export interface PassOptions {
 export interface Reconciler {
   /** One pass. `ran: false` if another node holds the lease, or the root does not answer. Throws what is no fault of the root. */
   pass(options?: Partial<PassOptions>): Promise<PassReport>
+  /** Keeps what became known since the last full pass, of whatever that saw. Nothing where none was made. */
+  keep(): Promise<void>
   /** Asks for the next pass to be a full one: events were lost. */
   askFull(): void
   /** For how long from now this process's last full pass counts as recent, ms; 0: it made none lately. */
@@ -42,7 +44,7 @@ export function openReconciler(context: RootContext, worker: Worker): Reconciler
   const { root, clock, telemetry } = context
   const holder = `${context.node}:${context.random().slice(0, 8)}`
   const policy = { everyMs: root.reconcile.everyMs, fullEveryMs: root.reconcile.fullEveryMs }
-  const finishFullPass = openFullPass(context, worker)
+  const fullPass = openFullPass(context, worker)
   let lastFullMs: number | null = null
   let lastPassMs: number | null = null
   let recentUntilMs = 0
@@ -78,7 +80,7 @@ export function openReconciler(context: RootContext, worker: Worker): Reconciler
       places = await walkPass(one, places)
       await endWalk(one)
       const isDone =
-        !full || (await finishFullPass({ report, startedAt, sizes: one.sizes, alone: options.alone ?? false }))
+        !full || (await fullPass.finish({ report, startedAt, sizes: one.sizes, alone: options.alone ?? false }))
       if (full) lastFullMs = isDone ? startMs : startMs - 0.9 * policy.fullEveryMs
       if (full) await notePass(context, (recentUntilMs = clock.monotonicMs() + passesCounted * policy.fullEveryMs))
     } catch (error) {
@@ -94,6 +96,7 @@ export function openReconciler(context: RootContext, worker: Worker): Reconciler
 
   return {
     pass,
+    keep: () => fullPass.keep(),
     askFull() {
       lastFullMs = null
     },

@@ -32,7 +32,7 @@ import { openLeft } from './left.ts'
 import { headTrustedMs, openLedger } from './ledger.ts'
 import type { PathQueue } from './path-queue.ts'
 import { openPathQueue } from './path-queue.ts'
-import type { ProveOnly, Prover } from './prove.ts'
+import type { Prover } from './prove.ts'
 import { openProver } from './prove.ts'
 import type { Publisher } from './publish.ts'
 import { openPublisher } from './publish.ts'
@@ -49,6 +49,9 @@ const backoffMs = [200, 1000, 5000]
  */
 const blindAfter = 5
 const blindShare = 10
+
+/** Of one round: what is asked for at once, and what is owed, must not wait for all that is ripe. */
+const tendMsMax = 10_000
 
 export interface Worker {
   readonly entries: Entries
@@ -75,10 +78,10 @@ export interface Worker {
   /** Archives whatever is complete from now on, whatever its age. */
   drain(on: boolean): void
   /**
-   * Once: publishes what is owed, proves what is ripe, and decides about what was left. Gives how long until the next proof is ripe, or null.
-   * Never rejects.
+   * Once: publishes what is owed, proves what is ripe until then (monotonic), and decides about what was left. Gives how long until the next
+   * proof is ripe, or null. Never rejects.
    */
-  tend(only?: ProveOnly): Promise<number | null>
+  tend(untilMs?: number): Promise<number | null>
   /** Whether other machines write this root. */
   remote(): boolean
   setRemote(remote: boolean): void
@@ -151,7 +154,7 @@ export function openWorker(context: RootContext, shared: WorkerOptions): Worker 
     drain(on) {
       state.draining = on
     },
-    tend: (only) => tend(working, only),
+    tend: (untilMs) => tend(working, untilMs),
     remote: () => state.remote,
     setRemote(value) {
       state.remote = value
@@ -292,12 +295,13 @@ async function receive(
 
 async function tendForEver(working: Working, stop: AbortSignal): Promise<void> {
   while (!stop.aborted) {
-    const nextMs = await tend(working)
-    await working.context.clock.delay(Math.min(nextMs ?? 1000, 1000), stop)
+    const { clock } = working.context
+    const nextMs = await tend(working, clock.monotonicMs() + tendMsMax)
+    await clock.delay(Math.min(nextMs ?? 1000, 1000), stop)
   }
 }
 
-async function tend({ context, prover, left, parts }: Working, only?: ProveOnly): Promise<number | null> {
+async function tend({ context, prover, left, parts }: Working, untilMs?: number): Promise<number | null> {
   const { root, telemetry } = context
   if (parts.publisher) await parts.debts.settle(parts.publisher, parts.ledger)
   const trouble = (error: unknown): null => {
@@ -305,7 +309,7 @@ async function tend({ context, prover, left, parts }: Working, only?: ProveOnly)
       telemetry.trouble(error, { root: root.name, role: 'prove' })
     return null
   }
-  const nextMs = await prover.step(only).catch(trouble)
+  const nextMs = await prover.step(untilMs).catch(trouble)
   await left.step().catch(trouble)
   return nextMs
 }

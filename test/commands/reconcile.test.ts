@@ -1,5 +1,5 @@
 import test from 'ava'
-import { appendFile, copyFile, mkdir, open, readFile, truncate, writeFile } from 'node:fs/promises'
+import { appendFile, copyFile, mkdir, open, readFile, rename, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { openSite } from '../support/gleaner.ts'
@@ -118,6 +118,26 @@ test.serial(
     t.deepEqual((await gleaner('reconcile')).code, 0, 'once')
   },
 )
+
+test.serial('reconcile: a segment that cannot be read keeps no other from being proven', async (t) => {
+  const { logs, archive, gleaner } = await site()
+  for (const name of ['a', 'b', 'c']) await writeFile(join(logs, `${name}.log`), `${name} one\n`)
+  t.is((await gleaner('reconcile')).code, 0)
+  const segments = join(archive, 'evidence', 'segments', 'r')
+  const rows = JSON.parse((await gleaner('sources', '--json')).stdout) as { source: string; path: string }[]
+  const first = rows.find(({ path }) => path === 'a.log')?.source ?? ''
+  const kept = join(segments, first, `${'0'.repeat(16)}.zst`)
+  await rename(kept, join(logs, '..', 'kept'))
+  await writeFile(kept, 'nothing of the kind')
+  await delay(1100)
+  t.regex((await gleaner('reconcile')).stderr, /damaged|does not hold/)
+  await rename(join(logs, '..', 'kept'), kept)
+  const after = JSON.parse((await gleaner('sources', '--json')).stdout) as { proven: number }[]
+  t.deepEqual(
+    after.map(({ proven }) => proven),
+    [0, 6, 6],
+  )
+})
 
 test.serial('reconcile --dry-run: says what it would take and writes nothing', async (t) => {
   const { logs, archive, gleaner } = await site()

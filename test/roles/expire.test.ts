@@ -146,6 +146,8 @@ test('what a file holds and is not proven stays; what no file holds can be prove
   t.deepEqual(await ends([['acct', id, 4]], feed), [18, true])
   await putCatalog(store, [['acct', id, 23]], 1)
   t.is((await expireBefore(store, day(9), { dryRun: true }))[0]?.end, 0, 'all of it was archived after the catalog')
+  await putCatalog(store, [], Date.now() + 60_000, 1)
+  t.is((await expireBefore(store, day(9), { dryRun: true }))[0]?.end, 0, 'its file may have come during the pass')
   await store.remove('derived/catalog/r.json.zst')
   t.deepEqual((await expireBefore(store, day(9), { dryRun: true }))[0]?.end, 0, 'without a catalog nothing is known')
 })

@@ -58,7 +58,7 @@ async function work(t: ExecutionContext) {
     run(second)
     await visitAgain('acct')
     const report = { files: 1, bytes: 0 }
-    await openFullPass(context, second)({ report, startedAt: await store.nowMs(), sizes: null, alone: false })
+    await openFullPass(context, second).finish({ report, startedAt: await store.nowMs(), sizes: null, alone: false })
     await delay(2 * root.settle.tailMs)
     await visitAgain('acct')
   }

@@ -181,14 +181,14 @@ test('the archive is swept again and again for what a dead process left unpublis
     alone: false,
   })
   const nowMs = await store.nowMs()
-  await fullPass(atMs(nowMs))
+  await fullPass.finish(atMs(nowMs))
   const gone = `${'a'.repeat(32)}-0`
   const { object } = segmentObject([Buffer.from('gone\n')], { source: gone, root: 'r', path: 'acct.9', family: 'acct' })
   await store.create(segmentKey('r', gone, 0), object)
   const { fullEveryMs } = context.root.reconcile
-  await fullPass(atMs(nowMs + fullEveryMs))
+  await fullPass.finish(atMs(nowMs + fullEveryMs))
   t.deepEqual(records(feed), ['record 0 4'])
-  await fullPass(atMs(nowMs + 6 * fullEveryMs))
+  await fullPass.finish(atMs(nowMs + 6 * fullEveryMs))
   t.deepEqual(records(feed), ['record 0 4', 'record 0 5'])
 })
 
@@ -209,7 +209,7 @@ test('what could not be proven, and was given up, is tried again after the next 
   await visit('acct')
   const fullPass = openFullPass(context, worker)
   const pass = async (): Promise<unknown> =>
-    fullPass({ report: { files: 1, bytes: 4 }, startedAt: await store.nowMs(), sizes: null, alone: false })
+    fullPass.finish({ report: { files: 1, bytes: 4 }, startedAt: await store.nowMs(), sizes: null, alone: false })
   const prove = async (): Promise<number> => {
     await new Promise((resolve) => setTimeout(resolve, 20))
     await worker.prover.step()

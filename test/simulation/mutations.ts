@@ -58,8 +58,8 @@ const mutations: Record<string, Mutation> = {
   'reconcile-proves-nothing': {
     scenario: { alone: true, nodes: 3, remote: true, stickyLies: 0.3 },
     file: 'roles/catch-up.ts',
-    find: 'await ripeIsProven(context, worker)',
-    replace: '',
+    find: 'const provingMsMax = 60_000',
+    replace: 'const provingMsMax = 0',
   },
   'publish-under-stale-epoch': {
     scenario: { redis: true, since: 'all', wipes: true },

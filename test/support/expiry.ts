@@ -5,14 +5,15 @@ import type { ExpireContext, ExpiredSource, ExpireOptions } from '../../src/role
 import { expire } from '../../src/roles/expire.ts'
 import { settingsOf } from './root-context.ts'
 
-/** The catalog of a pass that saw these files just now, or when it is said: path, source, proven. */
+/** The catalog of a pass that saw these files just now, or kept them and began when it is said: path, source, proven. */
 export async function putCatalog(
   store: Store,
   files: [string, string, number][] = [],
   atMs: number = Date.now() + 60_000,
+  fromMs: number = atMs,
 ): Promise<void> {
   const rows = files.map(([path, source, proven]) => [path, 0, '0', '0', 0, source, proven, null])
-  const catalog = { v: 2, root: 'r', archive: store.url, atMs, files: rows }
+  const catalog = { v: 2, root: 'r', archive: store.url, fromMs, atMs, files: rows }
   await store.put('derived/catalog/r.json.zst', zstdCompressSync(Buffer.from(JSON.stringify(catalog))))
 }
 
