@@ -132,7 +132,8 @@ export function openProver(context: RootContext, parts: ProverParts): Prover {
 }
 
 function openProofs(): Proofs['proofs'] & { readonly changes: number } {
-  const kept = new LruMap<string, number>(200_000)
+  // Where there is no Redis, the catalog takes them from here: what is forgotten is proven anew.
+  const kept = new LruMap<string, number>(1_000_000)
   let changes = 0
   return {
     get: (source) => kept.get(source),
